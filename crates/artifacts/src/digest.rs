@@ -1,0 +1,99 @@
+//! Content digests (BLAKE3, as hexadecimal text).
+//!
+//! | digest of | covers |
+//! |---|---|
+//! | a file | its bytes |
+//! | a directory | every file's path relative to it (with `/`) and bytes, sorted by path |
+//!
+//! [`NOT_CONTENT`] lists the names that a directory's digest leaves out: they say how a run went, not what it made.
+//! Hidden entries (a leading dot) are left out too: partial outputs and editors' files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files that say how a run went (times, host), not what it made.
+pub const NOT_CONTENT: [&str; 2] = ["manifest.json", "timing.jsonl"];
+
+/// The digest of some bytes.
+pub fn bytes(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// The digest of a file's content.
+pub fn file(path: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs_err::File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The digest of a file, or of a directory's whole content.
+pub fn path(path: &Path) -> io::Result<String> {
+    if fs_err::metadata(path)?.is_file() {
+        return file(path);
+    }
+    let files = content_files(path)?;
+    let mut parts = Vec::with_capacity(files.len());
+    for relative in files {
+        parts.push((relative.clone(), file(&path.join(relative))?));
+    }
+    Ok(of_parts(&parts))
+}
+
+/// A directory's digest from its files' relative paths and digests, in the order of [`content_files`].
+pub fn of_parts(parts: &[(PathBuf, String)]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (relative, digest) in parts {
+        let name = relative.to_string_lossy().replace('\\', "/");
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(digest.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The files that a directory's digest covers: relative paths, sorted.
+pub fn content_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(dir, Path::new(""), &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn collect(root: &Path, relative: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs_err::read_dir(root.join(relative))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if text.starts_with('.') || NOT_CONTENT.contains(&text.as_ref()) {
+            continue;
+        }
+        let at = relative.join(&name);
+        if fs_err::metadata(root.join(&at))?.is_dir() {
+            collect(root, &at, files)?;
+        } else {
+            files.push(at);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_by_content() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("a")).unwrap();
+        fs_err::write(dir.path().join("a/x"), "1").unwrap();
+        fs_err::write(dir.path().join("manifest.json"), "1").unwrap();
+        let first = path(dir.path()).unwrap();
+        fs_err::write(dir.path().join("manifest.json"), "2").unwrap();
+        assert_eq!(first, path(dir.path()).unwrap());
+        fs_err::write(dir.path().join("a/x"), "2").unwrap();
+        assert_ne!(first, path(dir.path()).unwrap());
+        fs_err::rename(dir.path().join("a/x"), dir.path().join("a/y")).unwrap();
+        fs_err::write(dir.path().join("a/y"), "1").unwrap();
+        assert_ne!(first, path(dir.path()).unwrap());
+    }
+}

@@ -1,0 +1,51 @@
+//! From a stage's result to its exit code: 0 done, 1 the user's input, 2 our fault.
+
+use std::process::ExitCode;
+
+/// Runs a stage's `run` function and turns its result into the process's exit code.
+///
+/// An error is printed on stderr as `error: ...`, each cause on a line of its own; a panic is our fault (exit code 2).
+pub fn run_main(stage: &str, run: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("error: {}", describe(&error));
+            ExitCode::from(1)
+        }
+        Err(_) => {
+            eprintln!(
+                "error: gpt1-{stage} failed in a way that is a defect of gpt1, not of its input; please report the lines above"
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The error and its causes; a cause whose text the line above already holds is not repeated.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !last.contains(&cause) {
+            text.push_str("\n  because: ");
+            text.push_str(&cause);
+        }
+        last = cause;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn causes_are_listed_once() {
+        let inner = std::io::Error::other("disk full");
+        let error = Err::<(), _>(inner).context("cannot write model").unwrap_err();
+        assert_eq!(describe(&error), "cannot write model\n  because: disk full");
+    }
+}

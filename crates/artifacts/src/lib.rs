@@ -1,0 +1,12 @@
+//! What all stages share: outputs that appear all at once, the manifest, content digests, progress, configuration with
+//! positions in its errors, and exit codes.
+
+pub mod config;
+pub mod digest;
+mod exit;
+pub mod manifest;
+pub mod output;
+pub mod preset;
+pub mod progress;
+
+pub use exit::run_main;

@@ -1,0 +1,254 @@
+//! Outputs that appear all at once.
+//!
+//! A stage writes into a hidden sibling of `--out`, `.<name>.partial`, which is locked while in use. [`OutputDir::commit`]
+//! syncs everything and swaps it into place in one step; an earlier result stays readable until then. A run that was
+//! interrupted leaves its partial folder behind; the next run with the same key continues in it.
+
+use crate::manifest::Manifest;
+use serde_json::Value;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The file in a partial folder that says which run it belongs to.
+const RUN_KEY: &str = ".run-key.json";
+
+/// Why an output cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// `--out` has no last component, or exists and is no directory.
+    #[error("--out {0}: expected the path of a directory (new, or an earlier output to replace)")]
+    NotADirectory(PathBuf),
+    /// The directory holds files that no stage of ours has written.
+    #[error(
+        "--out {0}: the directory exists and is no output of gpt1 (it has no manifest.json)\n  hint: name another directory, or remove this one yourself"
+    )]
+    Foreign(PathBuf),
+    /// Another process is writing the same output.
+    #[error("--out {0}: another run is writing this output now\n  hint: wait for it, or name another directory")]
+    Busy(PathBuf),
+    /// A write failed; the path is in the message.
+    #[error(
+        "cannot write the output: {0}\n  hint: an earlier result is untouched; free space or choose another --out, then run the same command again"
+    )]
+    Io(#[from] io::Error),
+}
+
+/// An output being written.
+#[derive(Debug)]
+pub struct OutputDir {
+    out: PathBuf,
+    partial: PathBuf,
+    resumed: bool,
+    _lock: fs_err::File,
+}
+
+impl OutputDir {
+    /// Begins an output at `out`. `run_key` is everything that decides the result (configuration, input digests): a
+    /// partial output of an interrupted run with the same key is kept, so that the run can continue; another is emptied.
+    pub fn begin(out: &Path, run_key: &Value) -> Result<OutputDir, OutputError> {
+        let name = out.file_name().ok_or_else(|| OutputError::NotADirectory(out.to_owned()))?;
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if out.exists() {
+            if !out.is_dir() {
+                return Err(OutputError::NotADirectory(out.to_owned()));
+            }
+            if fs_err::read_dir(out)?.next().is_some() && !out.join("manifest.json").exists() {
+                return Err(OutputError::Foreign(out.to_owned()));
+            }
+        }
+        fs_err::create_dir_all(&parent)?;
+        let hidden = |suffix: &str| parent.join(format!(".{}.{suffix}", name.to_string_lossy()));
+        let lock = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(hidden("lock"))?;
+        match lock.file().try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(OutputError::Busy(out.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let partial = hidden("partial");
+        let key = serde_json::to_vec_pretty(run_key).map_err(io::Error::other)?;
+        let resumed = fs_err::read(partial.join(RUN_KEY)).is_ok_and(|found| found == key);
+        if !resumed {
+            if partial.exists() {
+                fs_err::remove_dir_all(&partial)?;
+            }
+            fs_err::create_dir(&partial)?;
+            write_atomic(&partial.join(RUN_KEY), |w| w.write_all(&key))?;
+        }
+        Ok(OutputDir { out: out.to_owned(), partial, resumed, _lock: lock })
+    }
+
+    /// The folder to write into.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Whether an interrupted run with the same key left files here.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// A path in the folder to write into.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.partial.join(name)
+    }
+
+    /// Writes `manifest.json`, syncs all files, and swaps the output into place; returns its path.
+    pub fn commit(self, manifest: Manifest) -> Result<PathBuf, OutputError> {
+        let manifest = manifest.finish();
+        write_json(&self.partial.join("manifest.json"), &manifest)?;
+        sync_tree(&self.partial)?;
+        let key = self.partial.join(RUN_KEY);
+        if self.out.exists() {
+            exchange(&self.partial, &self.out)?;
+            sync_dir(&parent_of(&self.out))?;
+            fs_err::remove_dir_all(&self.partial)?;
+        } else {
+            fs_err::rename(&self.partial, &self.out)?;
+            sync_dir(&parent_of(&self.out))?;
+        }
+        let key = self.out.join(key.file_name().expect("a constant name"));
+        if key.exists() {
+            fs_err::remove_file(key)?;
+        }
+        Ok(self.out)
+    }
+}
+
+/// Swaps two directories in one step where the system can (Linux), else by two renames.
+fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            Err(errno) => {
+                return Err(io::Error::new(
+                    io::Error::from(errno).kind(),
+                    format!("cannot put {} in place of {}: {errno}", new.display(), old.display()),
+                ));
+            }
+        }
+    }
+    let aside = old.with_extension("replaced");
+    fs_err::rename(old, &aside)?;
+    fs_err::rename(new, old)?;
+    fs_err::rename(&aside, new)
+}
+
+/// Writes a file beside its place, syncs it, and renames it: readers see the old content or the new one, never a part.
+pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<fs_err::File>) -> io::Result<()>) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
+    let beside = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let written = (|| {
+        let mut writer = BufWriter::new(fs_err::File::create(&beside)?);
+        write(&mut writer)?;
+        let file = writer.into_inner().map_err(|error| {
+            io::Error::new(error.error().kind(), format!("failed to write {}: {}", beside.display(), error.error()))
+        })?;
+        file.sync_all()?;
+        fs_err::rename(&beside, path)
+    })();
+    if written.is_err() {
+        // The error that matters is the one being returned.
+        let _ = fs_err::remove_file(&beside);
+    }
+    written
+}
+
+/// Writes a value as indented JSON with a final line break, atomically.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<()> {
+    write_atomic(path, |w| {
+        serde_json::to_writer_pretty(&mut *w, value)?;
+        w.write_all(b"\n")
+    })
+}
+
+fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs_err::File::open(dir)?.sync_all()
+}
+
+fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            fs_err::File::open(&path)?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest() -> Manifest {
+        Manifest::start("test", 1, &json!({}))
+    }
+
+    #[test]
+    fn earlier_result_stays_until_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("result");
+        let first = OutputDir::begin(&out, &json!(1)).unwrap();
+        fs_err::write(first.join("x"), "1").unwrap();
+        assert!(!out.exists());
+        first.commit(manifest()).unwrap();
+        let second = OutputDir::begin(&out, &json!(2)).unwrap();
+        fs_err::write(second.join("y"), "2").unwrap();
+        assert_eq!(fs_err::read_to_string(out.join("x")).unwrap(), "1");
+        second.commit(manifest()).unwrap();
+        assert!(!out.join("x").exists());
+        assert_eq!(fs_err::read_to_string(out.join("y")).unwrap(), "2");
+        assert!(!dir.path().join(".result.partial").exists());
+    }
+
+    #[test]
+    fn interrupted_run_continues_only_with_the_same_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("result");
+        let first = OutputDir::begin(&out, &json!(1)).unwrap();
+        fs_err::write(first.join("half"), "1").unwrap();
+        assert!(matches!(OutputDir::begin(&out, &json!(1)), Err(OutputError::Busy(_))));
+        drop(first);
+        let same = OutputDir::begin(&out, &json!(1)).unwrap();
+        assert!(same.resumed() && same.join("half").exists());
+        drop(same);
+        let other = OutputDir::begin(&out, &json!(2)).unwrap();
+        assert!(!other.resumed() && !other.join("half").exists());
+    }
+
+    #[test]
+    fn foreign_directory_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("mine.txt"), "1").unwrap();
+        assert!(matches!(OutputDir::begin(dir.path(), &json!(1)), Err(OutputError::Foreign(_))));
+    }
+
+    #[test]
+    fn failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        fs_err::write(&path, "old").unwrap();
+        let failed = write_atomic(&path, |w| {
+            w.write_all(b"new")?;
+            Err(io::Error::other("no space"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
