@@ -1,0 +1,295 @@
+//! Causal self-attention over ragged batches, block by block: no T x T matrix is kept, and the half that the mask hides is
+//! not computed (up to the block on the diagonal).
+//!
+//! For each sequence and head: S = Q K^T / sqrt(HS), P = softmax of the causal part of each row, O = (M * P) V with the
+//! dropout mask M. Forward keeps ln sum exp of each row; backward computes P again from it.
+
+use crate::dropout::{BLOCK as MASK_BLOCK, Mask};
+use crate::softmax::{softmax_again, softmax_row};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+
+/// Rows of queries computed at once.
+const QUERIES: usize = 64;
+
+/// The sizes that attention needs besides its buffers.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// (B + 1) first row of each sequence, and the number of rows at the end.
+    pub starts: &'a [u32],
+    /// (B) the sequences' names to the dropout mask.
+    pub sequence_ids: &'a [u64],
+    /// NH, heads.
+    pub n_head: usize,
+    /// C, channels; HS = C / NH.
+    pub n_embd: usize,
+    /// Longest sequence that the model knows: spaces the rows of the dropout mask.
+    pub n_positions: usize,
+    /// The dropout mask on the attention weights.
+    pub mask: Option<Mask>,
+}
+
+impl Shape<'_> {
+    fn sequences(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
+        self.starts.windows(2).zip(self.sequence_ids).map(|(w, id)| (w[0] as usize, (w[1] - w[0]) as usize, *id))
+    }
+
+    fn mask_row(&self, sequence_id: u64, head: usize, position: usize) -> u64 {
+        (sequence_id * self.n_head as u64 + head as u64) * self.n_positions as u64 + position as u64
+    }
+}
+
+/// Forward: qkv (N, 3C) -> out (N, C), log_sums (N * NH; per sequence, head by head).
+pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]) {
+    let (c, nh) = (shape.n_embd, shape.n_head);
+    let hs = c / nh;
+    let mut tasks = Vec::new();
+    let (mut out, mut log_sums) = (out, log_sums);
+    for (start, t, id) in shape.sequences() {
+        let qkv = matrix(&qkv[start * 3 * c..], t, 3 * c);
+        let (rows, rest) = out.split_at_mut(t * c);
+        out = rest;
+        let (sums, rest) = log_sums.split_at_mut(t * nh);
+        log_sums = rest;
+        let mut heads = columns(matrix_mut(rows, t, c), hs);
+        let mut sums = sums;
+        for (head, out) in heads.drain(..).enumerate() {
+            let (sum, rest) = sums.split_at_mut(t);
+            sums = rest;
+            tasks.push((qkv, head, id, out, sum));
+        }
+    }
+    let scale = 1.0 / (hs as f32).sqrt();
+    tasks.into_par_iter().for_each_init(Vec::new, |scores: &mut Vec<f32>, (qkv, head, id, mut out, sums)| {
+        let t = qkv.nrows();
+        let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
+        for first in (0..t).step_by(QUERIES) {
+            let end = (first + QUERIES).min(t);
+            scores.resize((end - first) * end, 0.0);
+            let q = q.slice(s![first..end, ..]);
+            let mut p = matrix_mut(scores, end - first, end);
+            general_mat_mul(1.0, &q, &k.slice(s![..end, ..]).t(), 0.0, &mut p);
+            for (i, row) in scores.chunks_exact_mut(end).enumerate() {
+                let position = first + i;
+                let (seen, hidden) = row.split_at_mut(position + 1);
+                sums[position] = softmax_row(seen, scale);
+                hidden.fill(0.0);
+                if let Some(mask) = &shape.mask {
+                    mask.apply(shape.mask_row(id, head, position), seen);
+                }
+            }
+            let p = matrix(scores, end - first, end);
+            general_mat_mul(1.0, &p, &v.slice(s![..end, ..]), 0.0, &mut out.slice_mut(s![first..end, ..]));
+        }
+    });
+}
+
+/// Backward: from qkv (N, 3C), out (N, C), its gradient d_out (N, C) and log_sums, sets d_qkv (N, 3C).
+///
+/// dV = (M * P)^T dO; dP = M * (dO V^T); dS = P * (dP - rowsum(dO * O)) / sqrt(HS); dQ = dS K; dK = dS^T Q
+/// (the row sum of P * dP equals that of dO * O).
+pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums: &[f32], d_qkv: &mut [f32]) {
+    let (c, nh) = (shape.n_embd, shape.n_head);
+    let hs = c / nh;
+    let mut tasks = Vec::new();
+    let mut d_qkv = d_qkv;
+    for (start, t, id) in shape.sequences() {
+        let qkv = matrix(&qkv[start * 3 * c..], t, 3 * c);
+        let out = matrix(&out[start * c..], t, c);
+        let d_out = matrix(&d_out[start * c..], t, c);
+        let sums = &log_sums[start * nh..(start + t) * nh];
+        let (rows, rest) = d_qkv.split_at_mut(t * 3 * c);
+        d_qkv = rest;
+        let mut parts = columns(matrix_mut(rows, t, 3 * c), hs);
+        let d_v = parts.split_off(2 * nh);
+        let d_k = parts.split_off(nh);
+        for (head, ((d_q, d_k), d_v)) in parts.into_iter().zip(d_k).zip(d_v).enumerate() {
+            tasks.push((qkv, out, d_out, &sums[head * t..(head + 1) * t], head, id, [d_q, d_k, d_v]));
+        }
+    }
+    let scale = 1.0 / (hs as f32).sqrt();
+    tasks.into_par_iter().for_each_init(Buffers::default, |buffers, (qkv, out, d_out, sums, head, id, d)| {
+        let [mut d_q, mut d_k, mut d_v] = d;
+        let t = qkv.nrows();
+        let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
+        let out = out.slice(s![.., head * hs..(head + 1) * hs]);
+        let d_out = d_out.slice(s![.., head * hs..(head + 1) * hs]);
+        d_k.fill(0.0);
+        d_v.fill(0.0);
+        for first in (0..t).step_by(QUERIES) {
+            let end = (first + QUERIES).min(t);
+            let n = end - first;
+            buffers.p.resize(n * end, 0.0);
+            buffers.d_p.resize(n * end, 0.0);
+            let q = q.slice(s![first..end, ..]);
+            let (k, v) = (k.slice(s![..end, ..]), v.slice(s![..end, ..]));
+            let d_o = d_out.slice(s![first..end, ..]);
+            general_mat_mul(1.0, &q, &k.t(), 0.0, &mut matrix_mut(&mut buffers.p, n, end));
+            general_mat_mul(1.0, &d_o, &v.t(), 0.0, &mut matrix_mut(&mut buffers.d_p, n, end));
+            let rows = buffers.p.chunks_exact_mut(end).zip(buffers.d_p.chunks_exact_mut(end));
+            for (i, (p, d_p)) in rows.enumerate() {
+                let position = first + i;
+                let (seen, hidden) = p.split_at_mut(position + 1);
+                softmax_again(seen, scale, sums[position]);
+                hidden.fill(0.0);
+                let (d_seen, d_hidden) = d_p.split_at_mut(position + 1);
+                d_hidden.fill(0.0);
+                let dot: f32 = out.row(position).iter().zip(d_o.row(i)).map(|(o, d)| o * d).sum();
+                let row = shape.mask_row(id, head, position);
+                weights_backward(seen, d_seen, dot, scale, shape.mask.as_ref(), row);
+            }
+            let (p, d_s) = (matrix(&buffers.p, n, end), matrix(&buffers.d_p, n, end));
+            general_mat_mul(1.0, &p.t(), &d_o, 1.0, &mut d_v.slice_mut(s![..end, ..]));
+            general_mat_mul(1.0, &d_s, &k, 0.0, &mut d_q.slice_mut(s![first..end, ..]));
+            general_mat_mul(1.0, &d_s.t(), &q, 1.0, &mut d_k.slice_mut(s![..end, ..]));
+        }
+    });
+}
+
+#[derive(Default)]
+struct Buffers {
+    p: Vec<f32>,
+    d_p: Vec<f32>,
+}
+
+crate::cpu::for_each_cpu! {
+    /// One row: `d = p (m d - dot) scale`, then `p *= m`.
+    fn weights_backward(p: &mut [f32], d: &mut [f32], dot: f32, scale: f32, mask: Option<&Mask>, row: u64) {
+        let _ = FMA;
+        let mut m = [1.0_f32; MASK_BLOCK];
+        for (block, (p, d)) in p.chunks_mut(MASK_BLOCK).zip(d.chunks_mut(MASK_BLOCK)).enumerate() {
+            if let Some(mask) = mask {
+                mask.multipliers(row, block, &mut m);
+            }
+            for ((p, d), m) in p.iter_mut().zip(d).zip(&m) {
+                *d = *p * (*d * m - dot) * scale;
+                *p *= m;
+            }
+        }
+    }
+}
+
+fn matrix(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((rows, cols), &data[..rows * cols]).expect("sizes agree")
+}
+
+fn matrix_mut(data: &mut [f32], rows: usize, cols: usize) -> ArrayViewMut2<'_, f32> {
+    ArrayViewMut2::from_shape((rows, cols), &mut data[..rows * cols]).expect("sizes agree")
+}
+
+/// Query (0), key (1) or value (2) of a head: (T, HS) of a sequence's qkv (T, 3C).
+fn part<'a>(qkv: &ArrayView2<'a, f32>, which: usize, head: usize, c: usize, hs: usize) -> ArrayView2<'a, f32> {
+    let at = which * c + head * hs;
+    qkv.slice_move(s![.., at..at + hs])
+}
+
+/// The columns of a matrix in groups of `width`, each to be written apart.
+fn columns(mut x: ArrayViewMut2<'_, f32>, width: usize) -> Vec<ArrayViewMut2<'_, f32>> {
+    let mut parts = Vec::new();
+    while x.ncols() > width {
+        let (left, right) = x.split_at(Axis(1), width);
+        parts.push(left);
+        x = right;
+    }
+    parts.push(x);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{self, Level};
+
+    fn wave(n: usize, a: f32) -> Vec<f32> {
+        (0..n).map(|i| ((i as f32 + 1.0) * a).sin()).collect()
+    }
+
+    /// Attention written as its definition, in f64.
+    fn plain(shape: &Shape, qkv: &[f32]) -> Vec<f64> {
+        let (c, nh) = (shape.n_embd, shape.n_head);
+        let hs = c / nh;
+        let n = *shape.starts.last().unwrap() as usize;
+        let mut out = vec![0.0; n * c];
+        for (start, t, id) in shape.sequences() {
+            for head in 0..nh {
+                let at =
+                    |i: usize, which: usize, l: usize| f64::from(qkv[(start + i) * 3 * c + which * c + head * hs + l]);
+                for i in 0..t {
+                    let score = |j: usize| (0..hs).map(|l| at(i, 0, l) * at(j, 1, l)).sum::<f64>() / (hs as f64).sqrt();
+                    let sum: f64 = (0..=i).map(|j| score(j).exp()).sum();
+                    let mut m = vec![1.0_f32; t];
+                    if let Some(mask) = &shape.mask {
+                        mask.apply(shape.mask_row(id, head, i), &mut m);
+                    }
+                    for j in 0..=i {
+                        let p = score(j).exp() / sum * f64::from(m[j]);
+                        for l in 0..hs {
+                            out[(start + i) * c + head * hs + l] += p * at(j, 2, l);
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn shapes() -> Vec<(Vec<u32>, usize, usize)> {
+        vec![(vec![0, 1], 1, 4), (vec![0, 5, 6, 80], 2, 8), (vec![0, 130, 150], 3, 12)]
+    }
+
+    #[test]
+    fn forward_is_the_definition_on_every_cpu_path() {
+        for level in [Level::Plain, Level::Avx2, Level::Avx512] {
+            cpu::force(level);
+            for (starts, n_head, n_embd) in shapes() {
+                for mask in [None, Mask::new(4, 4, 4, 0.25)] {
+                    let n = *starts.last().unwrap() as usize;
+                    let ids: Vec<u64> = (0..starts.len() as u64 - 1).collect();
+                    let shape = Shape { starts: &starts, sequence_ids: &ids, n_head, n_embd, n_positions: 200, mask };
+                    let qkv = wave(n * 3 * n_embd, 0.37);
+                    let (mut out, mut sums) = (vec![f32::NAN; n * n_embd], vec![0.0; n * n_head]);
+                    forward(&shape, &qkv, &mut out, &mut sums);
+                    for (i, (a, b)) in out.iter().zip(plain(&shape, &qkv)).enumerate() {
+                        assert!((f64::from(*a) - b).abs() < 1e-5, "{level:?} {starts:?} {i}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn backward_by_finite_differences() {
+        for (starts, n_head, n_embd) in shapes() {
+            for mask in [None, Mask::new(4, 4, 4, 0.25)] {
+                let n = *starts.last().unwrap() as usize;
+                let ids: Vec<u64> = (0..starts.len() as u64 - 1).map(|i| i + 3).collect();
+                let shape = Shape { starts: &starts, sequence_ids: &ids, n_head, n_embd, n_positions: 200, mask };
+                let mut qkv = wave(n * 3 * n_embd, 0.37);
+                let weights = wave(n * n_embd, 1.7);
+                let (mut out, mut sums) = (vec![0.0; n * n_embd], vec![0.0; n * n_head]);
+                forward(&shape, &qkv, &mut out, &mut sums);
+                let mut d_qkv = vec![f32::NAN; n * 3 * n_embd];
+                backward(&shape, &qkv, &out, &weights, &sums, &mut d_qkv);
+                assert!(d_qkv.iter().all(|d| d.is_finite()));
+                let loss = |qkv: &[f32]| -> f64 {
+                    plain(&shape, qkv).iter().zip(&weights).map(|(o, w)| o * f64::from(*w)).sum()
+                };
+                for i in (0..qkv.len()).step_by(1 + qkv.len() / 40) {
+                    let x = qkv[i];
+                    qkv[i] = x + 1e-3;
+                    let up = loss(&qkv);
+                    qkv[i] = x - 1e-3;
+                    let down = loss(&qkv);
+                    qkv[i] = x;
+                    let slope = (up - down) / 2e-3;
+                    assert!(
+                        (slope - f64::from(d_qkv[i])).abs() < 1e-3 * (1.0 + slope.abs()),
+                        "{starts:?} {i}: {} {slope}",
+                        d_qkv[i]
+                    );
+                }
+            }
+        }
+    }
+}

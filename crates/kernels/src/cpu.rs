@@ -1,0 +1,99 @@
+//! Which instructions this CPU has, asked once at run time, and the macro that compiles one source for each.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The instruction sets that the elementwise kernels are compiled for, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// What every CPU of the architecture has.
+    Plain = 1,
+    /// AVX2 and FMA.
+    Avx2 = 2,
+    /// AVX-512 (F, BW, DQ, VL).
+    Avx512 = 3,
+}
+
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// The level in use: the best of this CPU, unless [`force`] or the variable `GPT1_CPU` (`plain`, `avx2`, `avx512`) lowered it.
+#[inline]
+pub fn level() -> Level {
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => Level::Plain,
+        2 => Level::Avx2,
+        3 => Level::Avx512,
+        _ => choose(),
+    }
+}
+
+/// Uses `level` from now on, or the best below it that this CPU has; returns what is in use. For tests of every path.
+pub fn force(level: Level) -> Level {
+    let level = level.min(detect());
+    LEVEL.store(level as u8, Ordering::Relaxed);
+    level
+}
+
+#[cold]
+fn choose() -> Level {
+    let wanted = match std::env::var("GPT1_CPU").as_deref() {
+        Ok("plain") => Level::Plain,
+        Ok("avx2") => Level::Avx2,
+        _ => Level::Avx512,
+    };
+    force(wanted)
+}
+
+fn detect() -> Level {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        if avx2 && avx512 {
+            return Level::Avx512;
+        }
+        if avx2 {
+            return Level::Avx2;
+        }
+    }
+    Level::Plain
+}
+
+/// `a * b + c`, as one instruction where `FMA` says that the CPU has it.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Compiles a function's body once for each [`Level`] and calls the one in use. Inside the body, the constant `FMA` says
+/// whether fused multiply-add is one instruction.
+macro_rules! for_each_cpu {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? { $($body:tt)* }) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? { $($body)* }
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                match $crate::cpu::level() {
+                    // SAFETY: `level` returns Avx512 only where the CPU was seen to have these features.
+                    $crate::cpu::Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: `level` returns Avx2 only where the CPU was seen to have these features.
+                    $crate::cpu::Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::cpu::Level::Plain => {}
+                }
+            }
+            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+    };
+}
+pub(crate) use for_each_cpu;

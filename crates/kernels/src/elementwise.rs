@@ -1,0 +1,130 @@
+//! Bias, GELU and sums over rows.
+
+use crate::cpu::{fma, for_each_cpu};
+use crate::softmax::exp_body;
+use rayon::prelude::*;
+
+/// sqrt(2 / pi) and the cubic coefficient of GELU's tanh form (Hendrycks and Gimpel 2016).
+const SQRT_2_PI: f32 = 0.797_884_6;
+const CUBIC: f32 = 0.044_715;
+
+for_each_cpu! {
+    /// `x += y`, element by element.
+    pub fn add(x: &mut [f32], y: &[f32]) {
+        let _ = FMA;
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    }
+}
+
+for_each_cpu! {
+    /// Adds `bias` (F) to every row of `x` (rows, F).
+    pub fn add_bias(x: &mut [f32], bias: &[f32]) {
+        let _ = FMA;
+        for row in x.chunks_exact_mut(bias.len()) {
+            for (x, b) in row.iter_mut().zip(bias) {
+                *x += b;
+            }
+        }
+    }
+}
+
+for_each_cpu! {
+    /// `x += bias` (kept for the backward pass), `y = gelu(x)`; x, y: (rows, F), bias: (F).
+    ///
+    /// gelu(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3); with tanh(u) = 1 - 2 / (e^{2u} + 1) that is
+    /// x (1 - 1 / (e^{2u} + 1)).
+    pub fn gelu_forward(x: &mut [f32], bias: &[f32], y: &mut [f32]) {
+        let f = bias.len();
+        for (x, y) in x.chunks_exact_mut(f).zip(y.chunks_exact_mut(f)) {
+            for ((x, b), y) in x.iter_mut().zip(bias).zip(y) {
+                let v = *x + b;
+                *x = v;
+                let u = SQRT_2_PI * fma::<FMA>(CUBIC * v * v, v, v);
+                *y = v - v / (exp_body::<FMA>(2.0 * u) + 1.0);
+            }
+        }
+    }
+}
+
+for_each_cpu! {
+    /// `d *= gelu'(x)`; d holds dL/dy and becomes dL/dx.
+    ///
+    /// With s = 1 - 1 / (e^{2u} + 1): gelu' = s + 2 x s (1 - s) u', u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
+    pub fn gelu_backward(d: &mut [f32], x: &[f32]) {
+        for (d, &v) in d.iter_mut().zip(x) {
+            let u = SQRT_2_PI * fma::<FMA>(CUBIC * v * v, v, v);
+            let s = 1.0 - 1.0 / (exp_body::<FMA>(2.0 * u) + 1.0);
+            let du = SQRT_2_PI * fma::<FMA>(3.0 * CUBIC * v, v, 1.0);
+            *d *= fma::<FMA>(2.0 * v * s * (1.0 - s), du, s);
+        }
+    }
+}
+
+/// `sums += column sums of x` for x: (rows, F), sums: (F): the gradient of a bias. Blocks of rows are summed apart and then
+/// added in order, so that the result does not depend on the number of threads.
+pub fn column_sums(x: &[f32], sums: &mut [f32]) {
+    const ROWS: usize = 256;
+    let f = sums.len();
+    let partial: Vec<Vec<f32>> = x
+        .par_chunks(ROWS * f)
+        .map(|block| {
+            let mut sum = vec![0.0; f];
+            for row in block.chunks_exact(f) {
+                add(&mut sum, row);
+            }
+            sum
+        })
+        .collect();
+    for part in &partial {
+        add(sums, part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{self, Level};
+
+    fn gelu(x: f64) -> f64 {
+        0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)).tanh())
+    }
+
+    #[test]
+    fn gelu_and_its_slope_on_every_cpu_path() {
+        for level in [Level::Plain, Level::Avx2, Level::Avx512] {
+            cpu::force(level);
+            let mut x: Vec<f32> = (-1200..1200).map(|i| i as f32 / 97.0).collect();
+            let bias = vec![0.25; x.len()];
+            let (mut y, mut d) = (vec![0.0; x.len()], vec![1.0; x.len()]);
+            let before = x.clone();
+            gelu_forward(&mut x, &bias, &mut y);
+            gelu_backward(&mut d, &x);
+            for i in 0..x.len() {
+                let v = f64::from(before[i]) + 0.25;
+                assert!((f64::from(y[i]) - gelu(v)).abs() < 2e-6, "{level:?} gelu({v}) = {}", y[i]);
+                let slope = (gelu(v + 1e-5) - gelu(v - 1e-5)) / 2e-5;
+                assert!((f64::from(d[i]) - slope).abs() < 1e-5, "{level:?} gelu'({v}) = {} not {slope}", d[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn gelu_far_out() {
+        let mut x = vec![-1e30_f32, -100.0, 100.0, 1e30];
+        let (mut y, mut d) = (vec![0.0; 4], vec![1.0; 4]);
+        gelu_forward(&mut x, &[0.0; 4], &mut y);
+        gelu_backward(&mut d[1..3], &x[1..3]);
+        assert_eq!(&y[1..], &[0.0, 100.0, 1e30]);
+        assert_eq!(&d[1..3], &[0.0, 1.0]);
+    }
+
+    #[test]
+    fn column_sums_add() {
+        let x: Vec<f32> = (0..1000 * 3).map(|i| (i % 3) as f32).collect();
+        let mut sums = vec![1.0; 3];
+        column_sums(&x, &mut sums);
+        assert_eq!(sums, [1.0, 1001.0, 2001.0]);
+    }
+}
