@@ -1,0 +1,244 @@
+//! The decoder forward and backward: `x = LN(x + attention(x)); x = LN(x + mlp(x))` for each block (paper 3.1).
+
+use crate::batch::Site;
+use crate::workspace::BlockActivations;
+use crate::{Batch, Config, Dropout, Model, Params, Workspace};
+use gpt1_kernels::attention::{self, Shape};
+use gpt1_kernels::{
+    ROW_BLOCK, add_bias, column_sums, gelu_backward, gelu_forward, gemm, residual_norm_backward, residual_norm_forward,
+};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+
+/// Computes the hidden states (N, C) of a batch into the workspace. With `dropout` it is a training pass: activations are
+/// kept for [`backward`]; without, two blocks' memory is enough, and only [`Workspace::hidden`] remains.
+///
+/// # Panics
+/// If a token is not in the vocabulary or a sequence is longer than the model's context.
+pub fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace) {
+    run(model, batch, dropout, dropout.is_some(), ws);
+}
+
+/// As [`forward`], keeping the activations for [`backward`] though there is no dropout: for checks of gradients.
+pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: bool, ws: &mut Workspace) {
+    let config = &model.config;
+    let n = batch.n_tokens();
+    ws.prepare(config, n, keep);
+    batch.row_ids(config.n_positions, &mut ws.row_ids);
+    embed(model, batch, dropout, ws);
+    for l in 0..config.n_layer {
+        let at = if keep { l } else { l % 2 };
+        let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
+        block_forward(config, &model.params.block(l), batch, dropout, l, &ws.row_ids, input, block);
+        ws.last = at;
+    }
+}
+
+/// The input of block `l` and the place of its activations.
+fn input_and_block<'a>(
+    embedded: &'a [f32],
+    blocks: &'a mut [BlockActivations],
+    l: usize,
+    at: usize,
+    keep: bool,
+) -> (&'a [f32], &'a mut BlockActivations) {
+    if l == 0 {
+        return (embedded, &mut blocks[0]);
+    }
+    let before = if keep { l - 1 } else { 1 - at };
+    let [from, to] = blocks.get_disjoint_mut([before, at]).expect("two different blocks");
+    (&from.out, to)
+}
+
+/// embedded = dropout(tokens + positions).
+fn embed(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace) {
+    let c = model.config.n_embd;
+    let (tokens, positions) = (model.params.token_embedding(), model.params.position_embedding());
+    let mask = Dropout::mask(dropout, 0, Site::Embedding, model.config.embd_pdrop);
+    ws.embedded.par_chunks_mut(ROW_BLOCK * c).enumerate().for_each(|(block, x)| {
+        for (i, x) in x.chunks_exact_mut(c).enumerate() {
+            let row = block * ROW_BLOCK + i;
+            let (token, position) = (batch.tokens[row] as usize, batch.positions[row] as usize);
+            x.copy_from_slice(&tokens[token * c..(token + 1) * c]);
+            gpt1_kernels::add(x, &positions[position * c..(position + 1) * c]);
+            if let Some(mask) = &mask {
+                mask.apply(ws.row_ids[row], x);
+            }
+        }
+    });
+}
+
+fn attention_shape<'a>(config: &Config, batch: &'a Batch, dropout: Option<Dropout>, l: usize) -> Shape<'a> {
+    Shape {
+        starts: &batch.starts,
+        sequence_ids: &batch.sequence_ids,
+        n_head: config.n_head,
+        n_embd: config.n_embd,
+        n_positions: config.n_positions,
+        mask: Dropout::mask(dropout, l, Site::Attention, config.attn_pdrop),
+    }
+}
+
+fn block_forward(
+    config: &Config,
+    p: &[&[f32]],
+    batch: &Batch,
+    dropout: Option<Dropout>,
+    l: usize,
+    row_ids: &[u64],
+    input: &[f32],
+    b: &mut BlockActivations,
+) {
+    let &[w_qkv, b_qkv, w_proj, b_proj, gain_1, shift_1, w_fc, b_fc, w_out, b_out, gain_2, shift_2] = p else {
+        unreachable!("a block has twelve tensors")
+    };
+    let (n, c) = (batch.n_tokens(), config.n_embd);
+    let epsilon = config.layer_norm_epsilon;
+    gemm(view(input, n, c), view(w_qkv, c, 3 * c), 0.0, view_mut(&mut b.qkv, n, 3 * c));
+    b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
+    attention::forward(&attention_shape(config, batch, dropout, l), &b.qkv, &mut b.attended, &mut b.log_sums);
+    gemm(view(&b.attended, n, c), view(w_proj, c, c), 0.0, view_mut(&mut b.sum_1, n, c));
+    let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
+    residual_norm_forward(
+        input,
+        &mut b.sum_1,
+        b_proj,
+        mask,
+        row_ids,
+        gain_1,
+        shift_1,
+        epsilon,
+        &mut b.middle,
+        &mut b.stats_1,
+    );
+    gemm(view(&b.middle, n, c), view(w_fc, c, 4 * c), 0.0, view_mut(&mut b.fc, n, 4 * c));
+    let rows = ROW_BLOCK * 4 * c;
+    b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
+    gemm(view(&b.activated, n, 4 * c), view(w_out, 4 * c, c), 0.0, view_mut(&mut b.sum_2, n, c));
+    let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
+    residual_norm_forward(
+        &b.middle,
+        &mut b.sum_2,
+        b_out,
+        mask,
+        row_ids,
+        gain_2,
+        shift_2,
+        epsilon,
+        &mut b.out,
+        &mut b.stats_2,
+    );
+}
+
+/// Adds the gradients of all parameters of the decoder to `grads`, from the gradient of the hidden states that the heads left
+/// in the workspace. Batch and dropout must be those of the forward pass.
+pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
+    let config = &model.config;
+    for l in (0..config.n_layer).rev() {
+        let (before, rest) = ws.blocks.split_at_mut(l);
+        let input = before.last().map_or(&ws.embedded[..], |b| &b.out[..]);
+        block_backward(
+            config,
+            &model.params.block(l),
+            grads.block_mut(l),
+            batch,
+            dropout,
+            l,
+            &ws.row_ids,
+            input,
+            &rest[0],
+            &mut ws.d_hidden,
+            &mut ws.d_branch,
+            &mut ws.d_wide,
+        );
+    }
+    embed_backward(model, batch, dropout, ws, grads);
+}
+
+/// `d` (N, C): on entry the gradient of the block's output, on return of its input.
+fn block_backward(
+    config: &Config,
+    p: &[&[f32]],
+    g: [&mut [f32]; crate::params::PER_BLOCK],
+    batch: &Batch,
+    dropout: Option<Dropout>,
+    l: usize,
+    row_ids: &[u64],
+    input: &[f32],
+    b: &BlockActivations,
+    d: &mut [f32],
+    d_branch: &mut [f32],
+    d_wide: &mut [f32],
+) {
+    let &[w_qkv, _, w_proj, _, gain_1, _, w_fc, _, w_out, _, gain_2, _] = p else {
+        unreachable!("a block has twelve tensors")
+    };
+    let [
+        g_w_qkv,
+        g_b_qkv,
+        g_w_proj,
+        g_b_proj,
+        g_gain_1,
+        g_shift_1,
+        g_w_fc,
+        g_b_fc,
+        g_w_out,
+        g_b_out,
+        g_gain_2,
+        g_shift_2,
+    ] = g;
+    let (n, c) = (batch.n_tokens(), config.n_embd);
+
+    let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
+    residual_norm_backward(d, &b.sum_2, &b.stats_2, mask, row_ids, gain_2, d_branch, g_gain_2, g_shift_2, g_b_out);
+    let d_fc = &mut d_wide[..n * 4 * c];
+    gemm(view(&b.activated, n, 4 * c).reversed_axes(), view(d_branch, n, c), 1.0, view_mut(g_w_out, 4 * c, c));
+    gemm(view(d_branch, n, c), view(w_out, 4 * c, c).reversed_axes(), 0.0, view_mut(d_fc, n, 4 * c));
+    let rows = ROW_BLOCK * 4 * c;
+    d_fc.par_chunks_mut(rows).zip(b.fc.par_chunks(rows)).for_each(|(d, x)| gelu_backward(d, x));
+    column_sums(d_fc, g_b_fc);
+    gemm(view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), 1.0, view_mut(g_w_fc, c, 4 * c));
+    gemm(view(d_fc, n, 4 * c), view(w_fc, c, 4 * c).reversed_axes(), 1.0, view_mut(d, n, c));
+
+    let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
+    residual_norm_backward(d, &b.sum_1, &b.stats_1, mask, row_ids, gain_1, d_branch, g_gain_1, g_shift_1, g_b_proj);
+    gemm(view(&b.attended, n, c).reversed_axes(), view(d_branch, n, c), 1.0, view_mut(g_w_proj, c, c));
+    let (d_qkv, rest) = d_wide.split_at_mut(n * 3 * c);
+    let d_attended = &mut rest[..n * c];
+    gemm(view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), 0.0, view_mut(d_attended, n, c));
+    let shape = attention_shape(config, batch, dropout, l);
+    attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
+    column_sums(d_qkv, g_b_qkv);
+    gemm(view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), 1.0, view_mut(g_w_qkv, c, 3 * c));
+    gemm(view(d_qkv, n, 3 * c), view(w_qkv, c, 3 * c).reversed_axes(), 1.0, view_mut(d, n, c));
+}
+
+/// Adds the gradient of the first block's input to the embeddings' rows. Each piece of an embedding is one task that takes
+/// its rows in order, so that the sums do not depend on the number of threads.
+fn embed_backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
+    const PIECE: usize = 512;
+    let c = model.config.n_embd;
+    if let Some(mask) = Dropout::mask(dropout, 0, Site::Embedding, model.config.embd_pdrop) {
+        let row_ids = &ws.row_ids;
+        ws.d_hidden.par_chunks_mut(c).with_min_len(ROW_BLOCK).zip(row_ids).for_each(|(d, id)| mask.apply(*id, d));
+    }
+    let d = &ws.d_hidden;
+    for (tensor, ids) in [(0, &batch.tokens), (1, &batch.positions)] {
+        let range = grads.layout.tensors[tensor].range.clone();
+        grads.data[range].par_chunks_mut(PIECE * c).enumerate().for_each(|(piece, g)| {
+            let ids_here = (piece * PIECE) as u32..(piece * PIECE + g.len() / c) as u32;
+            for (row, id) in ids.iter().enumerate().filter(|(_, id)| ids_here.contains(id)) {
+                let at = (id - ids_here.start) as usize * c;
+                gpt1_kernels::add(&mut g[at..at + c], &d[row * c..(row + 1) * c]);
+            }
+        });
+    }
+}
+
+pub(crate) fn view(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((rows, cols), &data[..rows * cols]).expect("sizes agree")
+}
+
+pub(crate) fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> ArrayViewMut2<'_, f32> {
+    ArrayViewMut2::from_shape((rows, cols), &mut data[..rows * cols]).expect("sizes agree")
+}

@@ -1,0 +1,332 @@
+//! The two heads: next-token prediction with the tied embedding (paper equation 1), and the classifier (equation 4).
+
+use crate::batch::Site;
+use crate::block::{view, view_mut};
+use crate::workspace::head_rows;
+use crate::{Dropout, Model, Params, Workspace};
+use gpt1_kernels::{cross_entropy_rows, gemm};
+
+/// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
+///
+/// targets, weights: (N). Rows of weight 0 are not computed. Logits exist only for a chunk of rows at a time. With `grads`,
+/// the gradient of the tied embedding is added there, and that of the hidden states in the workspace.
+///
+/// # Panics
+/// If a target with a weight is not in the vocabulary, or, with `grads`, if the forward pass was one for evaluation.
+pub fn lm_loss(
+    model: &Model,
+    targets: &[u32],
+    weights: &[f32],
+    ws: &mut Workspace,
+    mut grads: Option<&mut Params>,
+) -> f64 {
+    let (c, v) = (model.config.n_embd, model.config.vocab_size);
+    let embedding = view(model.params.token_embedding(), v, c);
+    let rows: Vec<usize> = (0..targets.len()).filter(|i| weights[*i] != 0.0).collect();
+    let mut loss = 0.0;
+    for rows in rows.chunks(head_rows(v)) {
+        let n = rows.len();
+        let Workspace { blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
+        gather(&blocks[*last].out, rows, c, gathered);
+        logits.resize(head_rows(v).min(targets.len()).max(n) * v, 0.0);
+        let logits = &mut logits[..n * v];
+        gemm(view(gathered, n, c), embedding.reversed_axes(), 0.0, view_mut(logits, n, v));
+        let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
+        let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
+        loss += cross_entropy_rows(logits, &targets, &weights, grads.is_some());
+        if let Some(grads) = grads.as_deref_mut() {
+            let d_embedding = &mut grads.data[..v * c];
+            gemm(view(logits, n, v).reversed_axes(), view(gathered, n, c), 1.0, view_mut(d_embedding, v, c));
+            // The gathered rows are done with: their place takes the gradient.
+            gemm(view(logits, n, v), embedding, 0.0, view_mut(gathered, n, c));
+            for (i, row) in rows.iter().enumerate() {
+                gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], &gathered[i * c..(i + 1) * c]);
+            }
+        }
+    }
+    loss
+}
+
+/// Logits (rows, V) of some rows of the last forward pass.
+pub fn logits(model: &Model, rows: &[usize], ws: &Workspace) -> Vec<f32> {
+    let (c, v) = (model.config.n_embd, model.config.vocab_size);
+    let mut gathered = Vec::new();
+    gather(ws.hidden(), rows, c, &mut gathered);
+    let mut out = vec![0.0; rows.len() * v];
+    let embedding = view(model.params.token_embedding(), v, c);
+    gemm(view(&gathered, rows.len(), c), embedding.reversed_axes(), 0.0, view_mut(&mut out, rows.len(), v));
+    out
+}
+
+fn gather(hidden: &[f32], rows: &[usize], c: usize, into: &mut Vec<f32>) {
+    into.clear();
+    for row in rows {
+        into.extend_from_slice(&hidden[row * c..(row + 1) * c]);
+    }
+}
+
+/// How an example's sequences become its outputs (paper 3.3, figure 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One sequence an example, K outputs.
+    Single,
+    /// Two sequences an example (both orders), their representations added, K outputs.
+    Sum,
+    /// So many sequences an example, one output each (the classifier has one), softmax over them.
+    Choice(usize),
+}
+
+impl Form {
+    /// Sequences of an example.
+    pub fn n_sequences(self) -> usize {
+        match self {
+            Form::Single => 1,
+            Form::Sum => 2,
+            Form::Choice(n) => n,
+        }
+    }
+}
+
+/// The examples of a batch, E of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Examples<'a> {
+    /// How sequences become outputs.
+    pub form: Form,
+    /// (E * sequences) the row of each sequence's extract token.
+    pub rows: &'a [u32],
+    /// (E) each example's number: it names the dropout mask, which an example's sequences share (released code).
+    pub example_ids: &'a [u64],
+    /// (E, outputs) target distributions; empty: outputs only, no loss.
+    pub targets: &'a [f32],
+    /// Weight of each example in the loss, such as 1 / batch size.
+    pub weight: f32,
+    /// Dropout rate before the classifier.
+    pub pdrop: f32,
+}
+
+/// What the classifier made of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classified {
+    /// Sum over examples of `weight * -sum_k target_k ln p_k`.
+    pub loss: f64,
+    /// (E, outputs)
+    pub logits: Vec<f32>,
+}
+
+/// The classifier's outputs and loss for the last forward pass; with `grads`, its gradients are added there and those of the
+/// hidden states in the workspace.
+///
+/// # Panics
+/// If the model has no classifier, or sizes do not fit.
+pub fn classifier_loss(
+    model: &Model,
+    examples: &Examples,
+    dropout: Option<Dropout>,
+    ws: &mut Workspace,
+    grads: Option<&mut Params>,
+) -> Classified {
+    let c = model.config.n_embd;
+    let k = model.n_classes().expect("a model with a classifier");
+    let weight = model.params.tensor("classifier.weight").expect("a model with a classifier");
+    let bias = model.params.tensor("classifier.bias").expect("a model with a classifier");
+    let per_example = examples.form.n_sequences();
+    let n_examples = examples.example_ids.len();
+    assert_eq!(examples.rows.len(), n_examples * per_example, "one row for each sequence");
+    let mask = Dropout::mask(dropout, 0, Site::Classifier, examples.pdrop);
+
+    // Representations (R, C): one for each example, or for each alternative.
+    let (r, outputs) = match examples.form {
+        Form::Choice(n) => (n_examples * n, n),
+        Form::Single | Form::Sum => (n_examples, k),
+    };
+    let rows_of =
+        |i: usize| &examples.rows[i * examples.rows.len() / r.max(1)..(i + 1) * examples.rows.len() / r.max(1)];
+    let example_of = |i: usize| examples.example_ids[i * n_examples / r.max(1)];
+    let mut represented = vec![0.0; r * c];
+    for (i, x) in represented.chunks_exact_mut(c).enumerate() {
+        for row in rows_of(i) {
+            let row = *row as usize;
+            gpt1_kernels::add(x, &ws.hidden()[row * c..(row + 1) * c]);
+        }
+        if let Some(mask) = &mask {
+            mask.apply(example_of(i), x);
+        }
+    }
+    let mut logits = vec![0.0; r * k];
+    gemm(view(&represented, r, c), view(weight, c, k), 0.0, view_mut(&mut logits, r, k));
+    gpt1_kernels::add_bias(&mut logits, bias);
+    if examples.targets.is_empty() {
+        return Classified { loss: 0.0, logits };
+    }
+    assert_eq!(examples.targets.len(), logits.len(), "a target for each output");
+
+    let mut d_logits = logits.clone();
+    let mut loss = 0.0;
+    for (x, target) in d_logits.chunks_exact_mut(outputs).zip(examples.targets.chunks_exact(outputs)) {
+        loss += f64::from(examples.weight) * soft_cross_entropy(x, target, examples.weight);
+    }
+    if let Some(grads) = grads {
+        let d_weight = grads.tensor_mut("classifier.weight").expect("the model's layout");
+        gemm(view(&represented, r, c).reversed_axes(), view(&d_logits, r, k), 1.0, view_mut(d_weight, c, k));
+        gpt1_kernels::column_sums(&d_logits, grads.tensor_mut("classifier.bias").expect("the model's layout"));
+        let mut d = vec![0.0; r * c];
+        gemm(view(&d_logits, r, k), view(weight, c, k).reversed_axes(), 0.0, view_mut(&mut d, r, c));
+        for (i, d) in d.chunks_exact_mut(c).enumerate() {
+            if let Some(mask) = &mask {
+                mask.apply(example_of(i), d);
+            }
+            for row in rows_of(i) {
+                let row = *row as usize;
+                gpt1_kernels::add(&mut ws.d_hidden[row * c..(row + 1) * c], d);
+            }
+        }
+    }
+    Classified { loss, logits }
+}
+
+/// Cross-entropy against a distribution: returns -sum target ln softmax(x); `x` becomes `weight (softmax(x) - target)` (times
+/// the target's sum, which is 1).
+fn soft_cross_entropy(x: &mut [f32], target: &[f32], weight: f32) -> f64 {
+    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = x.iter().map(|v| f64::from(v - max).exp()).sum();
+    let log_sum = f64::from(max) + sum.ln();
+    let mut loss = 0.0;
+    for (x, t) in x.iter_mut().zip(target) {
+        let log_p = f64::from(*x) - log_sum;
+        loss -= f64::from(*t) * log_p;
+        *x = weight * (log_p.exp() as f32 - t);
+    }
+    loss
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::tests::config;
+    use crate::{Batch, backward, block};
+
+    fn model() -> Model {
+        let mut config = config();
+        config.initializer_range = 0.3;
+        let mut model = Model::init(config, 3).add_classifier(3, 4);
+        // Biases and gains away from their initial values, so that their part in the gradients shows.
+        for (i, x) in model.params.data.iter_mut().enumerate() {
+            *x += 0.05 * ((i as f32) * 0.7).sin();
+        }
+        model
+    }
+
+    fn batch() -> Batch {
+        let mut batch = Batch::new();
+        batch.push(0, &[1, 2, 3, 4, 5]);
+        batch.push(1, &[7]);
+        batch.push(2, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
+        batch.push(3, &[4, 4]);
+        batch
+    }
+
+    const DROPOUT: Option<Dropout> = Some(Dropout { seed: 5, step: 6 });
+
+    fn loss(model: &Model, form: Form, dropout: Option<Dropout>, grads: Option<&mut Params>) -> f64 {
+        let batch = batch();
+        let targets: Vec<u32> = (0..batch.n_tokens() as u32).map(|i| (i * 5) % 23).collect();
+        let weights: Vec<f32> = (0..batch.n_tokens()).map(|i| if i % 4 == 3 { 0.0 } else { 0.1 }).collect();
+        let rows: Vec<u32> = batch.starts[1..].iter().map(|end| end - 1).collect();
+        let (ids, soft): (Vec<u64>, Vec<f32>) = match form {
+            Form::Single => (vec![0, 1, 2, 3], vec![1.0, 0.0, 0.0, 0.2, 0.3, 0.5, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]),
+            Form::Sum => (vec![0, 1], vec![1.0, 0.0, 0.0, 0.2, 0.3, 0.5]),
+            Form::Choice(_) => (vec![0, 1], vec![1.0, 0.0, 0.25, 0.75]),
+        };
+        let examples = Examples { form, rows: &rows, example_ids: &ids, targets: &soft, weight: 0.5, pdrop: 0.2 };
+        let mut ws = Workspace::new(&model.config);
+        block::run(model, &batch, dropout, true, &mut ws);
+        match grads {
+            None => {
+                let lm = lm_loss(model, &targets, &weights, &mut ws, None);
+                lm + classifier_loss(model, &examples, dropout, &mut ws, None).loss
+            }
+            Some(grads) => {
+                let lm = lm_loss(model, &targets, &weights, &mut ws, Some(grads));
+                let total = lm + classifier_loss(model, &examples, dropout, &mut ws, Some(grads)).loss;
+                backward(model, &batch, dropout, &mut ws, grads);
+                total
+            }
+        }
+    }
+
+    #[test]
+    fn whole_model_by_finite_differences() {
+        for form in [Form::Single, Form::Sum, Form::Choice(2)] {
+            for dropout in [None, DROPOUT] {
+                let mut model = match form {
+                    Form::Choice(_) => model().add_classifier(1, 4),
+                    _ => model(),
+                };
+                let mut grads = Params::zeros(&model.params.layout);
+                let with = loss(&model, form, dropout, Some(&mut grads));
+                assert!((with - loss(&model, form, dropout, None)).abs() < 1e-6);
+                for tensor in model.params.layout.clone().tensors.iter() {
+                    for i in tensor.range.clone().step_by(1 + tensor.range.len() / 7) {
+                        let x = model.params.data[i];
+                        let h = 4e-3;
+                        model.params.data[i] = x + h;
+                        let up = loss(&model, form, dropout, None);
+                        model.params.data[i] = x - h;
+                        let down = loss(&model, form, dropout, None);
+                        model.params.data[i] = x;
+                        let slope = (up - down) / f64::from(2.0 * h);
+                        let found = f64::from(grads.data[i]);
+                        assert!(
+                            (slope - found).abs() < 2e-3 + 2e-2 * slope.abs(),
+                            "{form:?} dropout {} {}[{}]: {found} not {slope}",
+                            dropout.is_some(),
+                            tensor.name,
+                            i - tensor.range.start
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evaluation_is_training_without_dropout() {
+        let model = model();
+        let batch = batch();
+        let (mut training, mut evaluation) = (Workspace::new(&model.config), Workspace::new(&model.config));
+        block::run(&model, &batch, None, true, &mut training);
+        crate::forward(&model, &batch, None, &mut evaluation);
+        assert_eq!(training.hidden(), evaluation.hidden());
+        // A smaller batch afterwards sees nothing of the larger one.
+        let mut small = Batch::new();
+        small.push(0, &[7]);
+        crate::forward(&model, &small, None, &mut evaluation);
+        assert_eq!(evaluation.hidden().len(), 12);
+        let row = 5 * 12;
+        for (a, b) in evaluation.hidden().iter().zip(&training.hidden()[row..row + 12]) {
+            assert!((a - b).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn same_bits_for_any_number_of_threads_and_micro_batches_of_dropout() {
+        let model = model();
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut grads = Params::zeros(&model.params.layout);
+            let loss = pool.install(|| loss(&model, Form::Single, DROPOUT, Some(&mut grads)));
+            (loss.to_bits(), grads.data.iter().map(|g| g.to_bits()).collect::<Vec<_>>())
+        };
+        assert_eq!(run(1), run(2));
+        // A sequence alone, under its own number, has the hidden states that it has among others.
+        let mut ws = Workspace::new(&model.config);
+        crate::forward(&model, &batch(), DROPOUT, &mut ws);
+        let all = ws.hidden().to_vec();
+        let mut alone = Batch::new();
+        alone.push(2, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
+        crate::forward(&model, &alone, DROPOUT, &mut ws);
+        for (a, b) in ws.hidden().iter().zip(&all[6 * 12..]) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+}

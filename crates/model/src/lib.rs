@@ -1,0 +1,24 @@
+//! GPT-1's decoder (Radford et al. 2018, sections 3.1 and 4.1): configuration, parameters, forward and backward by hand on
+//! ragged batches, the two loss heads, sampling with a key/value cache, and model directories in Hugging Face's layout.
+//!
+//! A batch is a list of sequences laid end to end ([`Batch`]): N tokens in all, no padding. Shapes are row-major.
+//! A training step is [`forward`], one or both of [`lm_loss`] and [`classifier_loss`] with gradients, then [`backward`].
+
+mod batch;
+mod block;
+mod config;
+mod error;
+mod files;
+mod heads;
+mod params;
+mod sample;
+mod workspace;
+
+pub use batch::{Batch, Dropout};
+pub use block::{backward, forward};
+pub use config::Config;
+pub use error::ModelError;
+pub use heads::{Classified, Examples, Form, classifier_loss, lm_loss, logits};
+pub use params::{Layout, Model, Params, Tensor};
+pub use sample::{Sampler, sample_token};
+pub use workspace::Workspace;
