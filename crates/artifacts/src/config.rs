@@ -47,9 +47,9 @@ pub enum ConfigError {
 /// Reads a YAML file into `T`, then applies the overrides `a.b=c` (values are YAML scalars).
 pub fn load<T: DeserializeOwned>(path: &Path, sets: &[String]) -> Result<T, ConfigError> {
     let text = String::from_utf8(fs_err::read(path)?).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
-        let column = valid.iter().rev().take_while(|&&b| b != b'\n').count() as u64 + 1;
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+        let line = valid.matches('\n').count() as u64 + 1;
+        let column = valid.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u64 + 1;
         let message = "not valid UTF-8; save the file as UTF-8".to_owned();
         ConfigError::Parse { path: path.to_owned(), line, column, message }
     })?;

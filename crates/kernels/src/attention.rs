@@ -206,6 +206,7 @@ mod tests {
     }
 
     /// Attention written as its definition, in f64.
+    #[allow(clippy::needless_range_loop, reason = "the indices of the definition")]
     fn plain(shape: &Shape, qkv: &[f32]) -> Vec<f64> {
         let (c, nh) = (shape.n_embd, shape.n_head);
         let hs = c / nh;

@@ -273,6 +273,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_range_loop, reason = "the indices of the formula")]
     fn forward_is_the_plain_formula() {
         let case = case(3, 40);
         let mut plain = 0.0;

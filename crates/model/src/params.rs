@@ -180,10 +180,11 @@ impl Model {
     }
 
     /// The same model with `n_new` more tokens at the end of the vocabulary, initialised as [`Model::init`] does.
+    #[must_use]
     pub fn add_tokens(self, n_new: usize, seed: u64) -> Model {
         let mut config = self.config.clone();
         config.vocab_size += n_new;
-        let mut model = self.with_layout(config, |layout| layout.n_classes());
+        let mut model = self.with_layout(config, Layout::n_classes);
         let (c, v) = (model.config.n_embd, model.config.vocab_size);
         let range = model.config.initializer_range;
         fill_normal(&mut model.params.data[(v - n_new) * c..v * c], range, seed, TOKENS_STREAM);
@@ -191,6 +192,7 @@ impl Model {
     }
 
     /// The same model with a new classifier of `n_classes` outputs: weight (C, K) ~ N(0, initializer_range), bias 0.
+    #[must_use]
     pub fn add_classifier(self, n_classes: usize, seed: u64) -> Model {
         let config = self.config.clone();
         let mut model = self.with_layout(config, |_| Some(n_classes));
