@@ -1,0 +1,134 @@
+//! The encoder: text to ids and back.
+
+use crate::bpe::{Bpe, Scratch, UNKNOWN_ID};
+use crate::clean::standardize;
+use crate::hash::Map;
+use crate::vocabulary::{END_OF_WORD, LINE_BREAK_ENTRY, Vocabulary, VocabularyError};
+use crate::words::{self, LINE_BREAK};
+use rayon::prelude::*;
+use std::io;
+use std::path::Path;
+
+/// Raised when the same vocabulary gives other ids than before (cleaning, splitting, lower-casing).
+const RULES_VERSION: u32 = 1;
+
+/// A vocabulary with all that encoding needs; it never changes, so any number of threads can share it.
+#[derive(Debug)]
+pub struct Encoder {
+    vocabulary: Vocabulary,
+    bpe: Bpe,
+    /// The words that are one entry, and their ids: nearly all words of a text.
+    whole_words: Map<Box<str>, u32>,
+}
+
+impl Encoder {
+    /// Prepares a vocabulary.
+    pub fn new(vocabulary: Vocabulary) -> Encoder {
+        let bpe = Bpe::new(&vocabulary);
+        let is_whole = |(id, entry): (usize, &String)| {
+            let word = entry.strip_suffix(END_OF_WORD).filter(|word| !word.is_empty())?;
+            let mut ids = Vec::new();
+            bpe.encode_word(word, &mut Scratch::default(), &mut ids);
+            (ids == [id as u32]).then(|| (word.into(), id as u32))
+        };
+        let found: Vec<_> = vocabulary.entries().par_iter().enumerate().filter_map(is_whole).collect();
+        Encoder { bpe, whole_words: found.into_iter().collect(), vocabulary }
+    }
+
+    /// Reads a vocabulary's two files.
+    pub fn from_files(vocab: &Path, merges: &Path) -> Result<Encoder, VocabularyError> {
+        Vocabulary::from_files(vocab, merges).map(Encoder::new)
+    }
+
+    /// Reads a directory's `vocab.json` and `merges.txt`, or OpenAI's `encoder_bpe_40000.json` and `vocab_40000.bpe`.
+    pub fn from_dir(dir: &Path) -> Result<Encoder, VocabularyError> {
+        Vocabulary::from_dir(dir).map(Encoder::new)
+    }
+
+    /// The ids of a text. A line break inside the text is the id of `\n</w>`; an unknown character is id 0.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        let cleaned = standardize(text);
+        let mut ids = Vec::with_capacity(cleaned.len() / 4 + 1);
+        let mut scratch = Scratch::default();
+        let mut lowered = String::new();
+        words::split(&cleaned, |word| {
+            let word = if word == LINE_BREAK { word } else { lower(word, &mut lowered) };
+            match self.whole_words.get(word) {
+                Some(&id) => ids.push(id),
+                None if word == LINE_BREAK => ids.push(UNKNOWN_ID),
+                None => self.bpe.encode_word(word, &mut scratch, &mut ids),
+            }
+        });
+        ids
+    }
+
+    /// The ids of each text, in order; on all threads of rayon's current pool.
+    pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
+        texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// The text of ids: words with one space between them, `<unk>` where a symbol was unknown. What encoding does not keep
+    /// (case, white space, which unknown character) does not come back. An id of `n_vocab` or more gives U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut text = String::new();
+        for &id in ids {
+            match self.vocabulary.entries().get(id as usize).map(String::as_str) {
+                Some(LINE_BREAK_ENTRY) => {
+                    text.truncate(text.trim_end_matches(' ').len());
+                    text.push('\n');
+                }
+                Some(entry) => match entry.strip_suffix(END_OF_WORD) {
+                    Some(end) => text.extend([end, " "]),
+                    None => text.push_str(entry),
+                },
+                None => text.push(char::REPLACEMENT_CHARACTER),
+            }
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text
+    }
+
+    /// Entries of the vocabulary: ids are smaller.
+    pub fn n_vocab(&self) -> usize {
+        self.vocabulary.entries().len()
+    }
+
+    /// The vocabulary itself.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// A digest of everything that decides which ids a text gets: entries, merges, and the version of the rules before them.
+    /// The files' layout (white space, order of keys) does not count.
+    pub fn digest(&self) -> String {
+        let mut content = format!("gpt1 encoder, rules {RULES_VERSION}, {} entries\n", self.n_vocab()).into_bytes();
+        for entry in self.vocabulary.entries() {
+            content.extend((entry.len() as u64).to_le_bytes());
+            content.extend(entry.as_bytes());
+        }
+        for merge in self.vocabulary.merges() {
+            content.extend([merge.left, merge.right].map(u32::to_le_bytes).as_flattened());
+        }
+        gpt1_artifacts::digest::bytes(&content)
+    }
+
+    /// Writes `vocab.json` and `merges.txt` into a directory: the very bytes that were read.
+    pub fn copy_files_to(&self, dir: &Path) -> io::Result<()> {
+        self.vocabulary.write(dir)
+    }
+}
+
+/// The word in lower case, by Unicode's rules for a word on its own (final sigma); `buffer` holds it if it is another.
+pub(crate) fn lower<'a>(word: &'a str, buffer: &'a mut String) -> &'a str {
+    if word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return word;
+    }
+    if word.is_ascii() {
+        buffer.clear();
+        buffer.push_str(word);
+        buffer.make_ascii_lowercase();
+    } else {
+        *buffer = word.to_lowercase();
+    }
+    buffer
+}

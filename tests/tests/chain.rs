@@ -1,0 +1,87 @@
+//! The whole chain through the real binaries, and what must hold between its stages.
+
+use gpt1_artifacts::digest;
+use gpt1_tests::{Chain, quick, succeed, text};
+
+#[test]
+fn every_sample_task_is_fine_tuned_and_scored() {
+    let chain = Chain::get();
+    let dir = tempfile::tempdir().unwrap();
+    let data = chain.arg("data/tasks");
+    for task in
+        ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "snli", "scitail", "race", "storycloze"]
+    {
+        let (model, scores) = (dir.path().join(task), dir.path().join(format!("{task}-scores")));
+        let init = chain.arg("model");
+        succeed(
+            "finetune",
+            &quick(&[
+                "--set",
+                "finetune.n_epochs=1",
+                "--task",
+                task,
+                "--init",
+                &init,
+                "--data",
+                &data,
+                "--out",
+                text(&model),
+            ]),
+        );
+        succeed(
+            "evaluate",
+            &["--task", task, "--model", text(&model), "--data", &data, "--split", "dev", "--out", text(&scores)],
+        );
+        let file = fs_err::read_to_string(scores.join("scores.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&file).unwrap();
+        assert_eq!(json["task"], task, "{file}");
+        assert!(json["metrics"].as_object().is_some_and(|m| !m.is_empty()), "{file}");
+        assert!(json["majority"].is_object(), "{file}");
+        let predictions = fs_err::read_to_string(scores.join("predictions.tsv")).unwrap();
+        assert_eq!(Some(predictions.lines().count() as u64 - 1), json["n"].as_u64(), "{task}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
+    let chain = Chain::get();
+    let dir = tempfile::tempdir().unwrap();
+    let (shards, vocabulary) = (chain.arg("shards"), chain.arg("vocabulary"));
+    for threads in ["1", "3"] {
+        let out = dir.path().join(threads);
+        succeed(
+            "pretrain",
+            &quick(&["--shards", &shards, "--tokenizer", &vocabulary, "--threads", threads, "--out", text(&out)]),
+        );
+        assert_eq!(digest::path(&out).unwrap(), digest::path(&chain.path("model")).unwrap(), "{threads} threads");
+        let scratch = dir.path().join(format!("rte-{threads}"));
+        succeed(
+            "finetune",
+            &quick(&[
+                "--task",
+                "rte",
+                "--init",
+                "scratch",
+                "--tokenizer",
+                &vocabulary,
+                "--data",
+                &chain.arg("data/tasks"),
+                "--threads",
+                threads,
+                "--out",
+                text(&scratch),
+            ]),
+        );
+    }
+    assert_eq!(digest::path(&dir.path().join("rte-1")).unwrap(), digest::path(&dir.path().join("rte-3")).unwrap());
+}
+
+#[test]
+fn sampling_continues_a_text() {
+    let chain = Chain::get();
+    let model = chain.arg("model");
+    let arguments = ["sample", "--model", &model, "--prompt", "Mara went", "--n", "2", "--length", "8", "--seed", "3"];
+    let first = succeed("pretrain", &arguments);
+    assert_eq!(first, succeed("pretrain", &arguments));
+    assert!(first.to_lowercase().contains("mara went"), "{first}");
+}
