@@ -1,0 +1,25 @@
+//! SNLI, Stanford Natural Language Inference (Bowman et al. 2015): does sentence2 follow from sentence1, contradict it, or
+//! neither? JSON lines: gold_label, sentence1, sentence2, pairID, and more that is not used. Pairs whose gold_label is `-`,
+//! because the annotators did not agree, are dropped, as by everybody.
+
+use crate::files::Place;
+use crate::task::Definition;
+use crate::{Answer, Dataset, Kind, Metric, TaskError, jsonl};
+
+pub(super) static TASK: Definition = Definition {
+    name: "snli",
+    title: "SNLI",
+    folders: &["snli", "snli10"],
+    kind: Kind::Entailment,
+    answer: Answer::Label(&["entailment", "neutral", "contradiction"]),
+    metrics: &[Metric::Accuracy],
+    submission: "SNLI.tsv",
+    submission_mismatched: None,
+    source: "unpack https://nlp.stanford.edu/projects/snli/snli_1.0.zip there",
+    read,
+};
+
+fn read(place: &Place) -> Result<Dataset, TaskError> {
+    let path = place.find(&[&format!("snli_1.0_{}.jsonl", place.split)])?;
+    jsonl::read(place, path, &[])
+}
