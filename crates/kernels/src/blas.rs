@@ -74,7 +74,7 @@ fn product_error(m: usize, k: usize, n: usize) -> f32 {
     let a: Vec<f32> = (0..m * k).map(entry).collect();
     let b: Vec<f32> = (0..k * n).map(|i| entry(i + 7)).collect();
     let mut c = vec![0.0; m * n];
-    gemm(view(&a, m, k), view(&b, k, n), 0.0, view_mut(&mut c, m, n));
+    gemm(view(&a, m, k), view(&b, k, n), false, view_mut(&mut c, m, n));
     let mut worst = 0.0_f32;
     for i in 0..m {
         for j in 0..n {
@@ -119,12 +119,13 @@ fn flush_subnormals() {
     }
 }
 
-/// `c = a b + beta c` for a: (M, K), b: (K, N), c: (M, N); any strides (a transposed view is a transposed operand).
+/// As [`crate::gemm`] in f32, by BLAS.
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn gemm(a: ArrayView2<f32>, b: ArrayView2<f32>, beta: f32, mut c: ArrayViewMut2<f32>) {
+pub fn gemm(a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, mut c: ArrayViewMut2<f32>) {
     single_thread();
+    let beta = if accumulate { 1.0 } else { 0.0 };
     let (m, n) = c.dim();
     let k = a.ncols();
     assert!(a.nrows() == m && b.dim() == (k, n), "gemm: {:?} x {:?} into {:?}", a.dim(), b.dim(), c.dim());
@@ -213,7 +214,7 @@ mod tests {
         let b: Vec<f32> = (0..k * n).map(|i| (i % 5) as f32 - 2.0).collect();
         let mut c = vec![1.0; n * m];
         // c^T (N, M) = b^T a^T
-        gemm(view(&b, k, n).reversed_axes(), view(&a, m, k).reversed_axes(), 1.0, view_mut(&mut c, n, m));
+        gemm(view(&b, k, n).reversed_axes(), view(&a, m, k).reversed_axes(), true, view_mut(&mut c, n, m));
         for i in 0..m {
             for j in 0..n {
                 let plain: f32 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();

@@ -5,20 +5,36 @@
 //! Nothing here depends on the number of threads: work is cut into blocks whose size depends on the shapes alone.
 #![allow(unsafe_code, reason = "the one crate with unsafe arithmetic; each block says why it is sound")]
 
+use ndarray::{ArrayView2, ArrayViewMut2};
+
 pub mod attention;
-mod blas;
+pub mod blas;
 pub mod cpu;
 pub mod dropout;
 mod elementwise;
 mod norm;
 mod optimizer;
+pub mod product;
 mod softmax;
 
-pub use blas::{StartError, gemm, gemv, start};
+pub use blas::{StartError, gemv, start};
 pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_forward};
 pub use norm::{NormStats, residual_norm_backward, residual_norm_forward};
 pub use optimizer::{adam_update, sum_of_squares};
+pub use product::{Precision, has_bf16};
 pub use softmax::{cross_entropy_rows, exp};
 
 /// Rows of a block in row-parallel passes: small enough for the cache, fixed so that sums have a fixed order.
 pub const ROW_BLOCK: usize = 64;
+
+/// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K), b: (K, N), c: (M, N) with rows of unit stride; a and b may have any
+/// strides (a transposed view is a transposed operand). f32 goes through BLAS, bf16 through [`product`].
+///
+/// # Panics
+/// If the sizes do not fit.
+pub fn gemm(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+    match precision {
+        Precision::F32 => blas::gemm(a, b, accumulate, c),
+        Precision::Bf16 => product::product(precision, a, b, accumulate, c),
+    }
+}

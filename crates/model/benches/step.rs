@@ -1,8 +1,9 @@
 //! Tokens a second of a training step's forward and backward, and of evaluation, at the presets' sizes.
 //!
-//! `cargo bench -p gpt1-model --bench step -- [tiny|small|gpt1]... [--batch N] [--steps N]`
+//! `cargo bench -p gpt1-model --bench step -- [tiny|small|gpt1]... [--batch N] [--steps N] [--bf16]`
 
 use gpt1_artifacts::preset::Preset;
+use gpt1_kernels::Precision;
 use gpt1_model::{Batch, Config, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
 use std::time::Instant;
 
@@ -14,21 +15,23 @@ fn main() {
     };
     let named: Vec<&String> = arguments.iter().filter(|a| ["tiny", "small", "gpt1"].contains(&a.as_str())).collect();
     let n_threads = gpt1_kernels::start(None).expect("the arithmetic starts");
-    println!("{n_threads} threads, {:?}", gpt1_kernels::cpu::level());
+    let precision = if arguments.iter().any(|a| a == "--bf16") { Precision::Bf16 } else { Precision::F32 };
+    println!("{precision:?}, {n_threads} threads, {:?}", gpt1_kernels::cpu::level());
     for (name, n_vocab, n_sequences) in [("tiny", 4096, 32), ("small", 8192, 32), ("gpt1", 40478, 4)] {
         if named.is_empty() || named.iter().any(|n| *n == name) {
-            measure(name, n_vocab, number("--batch").unwrap_or(n_sequences), number("--steps").unwrap_or(5));
+            measure(precision, name, n_vocab, number("--batch").unwrap_or(n_sequences), number("--steps").unwrap_or(5));
         }
     }
 }
 
 /// Prints the median of `n_steps` steps after one to warm up.
-fn measure(name: &str, n_vocab: usize, n_sequences: usize, n_steps: usize) {
+fn measure(precision: Precision, name: &str, n_vocab: usize, n_sequences: usize, n_steps: usize) {
     let preset = Preset::load(name, &[]).expect("a built-in preset");
     let config = Config::new(&preset.model, n_vocab);
     let model = Model::init(config.clone(), 1);
     let mut grads = Params::zeros(&model.params.layout);
     let mut ws = Workspace::new(&config);
+    ws.precision = precision;
     let t = config.n_positions;
     let mut batch = Batch::new();
     for i in 0..n_sequences {

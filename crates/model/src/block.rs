@@ -5,7 +5,8 @@ use crate::workspace::BlockActivations;
 use crate::{Batch, Config, Dropout, Model, Params, Workspace};
 use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::{
-    ROW_BLOCK, add_bias, column_sums, gelu_backward, gelu_forward, gemm, residual_norm_backward, residual_norm_forward,
+    Precision, ROW_BLOCK, add_bias, column_sums, gelu_backward, gelu_forward, gemm, residual_norm_backward,
+    residual_norm_forward,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
@@ -29,7 +30,7 @@ pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: 
     for l in 0..config.n_layer {
         let at = if keep { l } else { l % 2 };
         let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
-        block_forward(config, &model.params.block(l), batch, dropout, l, &ws.row_ids, input, block);
+        block_forward(config, &model.params.block(l), batch, dropout, l, &ws.row_ids, ws.precision, input, block);
         ws.last = at;
     }
 }
@@ -86,6 +87,7 @@ fn block_forward(
     dropout: Option<Dropout>,
     l: usize,
     row_ids: &[u64],
+    precision: Precision,
     input: &[f32],
     b: &mut BlockActivations,
 ) {
@@ -94,10 +96,10 @@ fn block_forward(
     };
     let (n, c) = (batch.n_tokens(), config.n_embd);
     let epsilon = config.layer_norm_epsilon;
-    gemm(view(input, n, c), view(w_qkv, c, 3 * c), 0.0, view_mut(&mut b.qkv, n, 3 * c));
+    gemm(precision, view(input, n, c), view(w_qkv, c, 3 * c), false, view_mut(&mut b.qkv, n, 3 * c));
     b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
     attention::forward(&attention_shape(config, batch, dropout, l), &b.qkv, &mut b.attended, &mut b.log_sums);
-    gemm(view(&b.attended, n, c), view(w_proj, c, c), 0.0, view_mut(&mut b.sum_1, n, c));
+    gemm(precision, view(&b.attended, n, c), view(w_proj, c, c), false, view_mut(&mut b.sum_1, n, c));
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_forward(
         input,
@@ -111,10 +113,10 @@ fn block_forward(
         &mut b.middle,
         &mut b.stats_1,
     );
-    gemm(view(&b.middle, n, c), view(w_fc, c, 4 * c), 0.0, view_mut(&mut b.fc, n, 4 * c));
+    gemm(precision, view(&b.middle, n, c), view(w_fc, c, 4 * c), false, view_mut(&mut b.fc, n, 4 * c));
     let rows = ROW_BLOCK * 4 * c;
     b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
-    gemm(view(&b.activated, n, 4 * c), view(w_out, 4 * c, c), 0.0, view_mut(&mut b.sum_2, n, c));
+    gemm(precision, view(&b.activated, n, 4 * c), view(w_out, 4 * c, c), false, view_mut(&mut b.sum_2, n, c));
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_forward(
         &b.middle,
@@ -145,6 +147,7 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
             dropout,
             l,
             &ws.row_ids,
+            ws.precision,
             input,
             &rest[0],
             &mut ws.d_hidden,
@@ -164,6 +167,7 @@ fn block_backward(
     dropout: Option<Dropout>,
     l: usize,
     row_ids: &[u64],
+    precision: Precision,
     input: &[f32],
     b: &BlockActivations,
     d: &mut [f32],
@@ -192,25 +196,31 @@ fn block_backward(
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_backward(d, &b.sum_2, &b.stats_2, mask, row_ids, gain_2, d_branch, g_gain_2, g_shift_2, g_b_out);
     let d_fc = &mut d_wide[..n * 4 * c];
-    gemm(view(&b.activated, n, 4 * c).reversed_axes(), view(d_branch, n, c), 1.0, view_mut(g_w_out, 4 * c, c));
-    gemm(view(d_branch, n, c), view(w_out, 4 * c, c).reversed_axes(), 0.0, view_mut(d_fc, n, 4 * c));
+    gemm(
+        precision,
+        view(&b.activated, n, 4 * c).reversed_axes(),
+        view(d_branch, n, c),
+        true,
+        view_mut(g_w_out, 4 * c, c),
+    );
+    gemm(precision, view(d_branch, n, c), view(w_out, 4 * c, c).reversed_axes(), false, view_mut(d_fc, n, 4 * c));
     let rows = ROW_BLOCK * 4 * c;
     d_fc.par_chunks_mut(rows).zip(b.fc.par_chunks(rows)).for_each(|(d, x)| gelu_backward(d, x));
     column_sums(d_fc, g_b_fc);
-    gemm(view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), 1.0, view_mut(g_w_fc, c, 4 * c));
-    gemm(view(d_fc, n, 4 * c), view(w_fc, c, 4 * c).reversed_axes(), 1.0, view_mut(d, n, c));
+    gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
+    gemm(precision, view(d_fc, n, 4 * c), view(w_fc, c, 4 * c).reversed_axes(), true, view_mut(d, n, c));
 
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_backward(d, &b.sum_1, &b.stats_1, mask, row_ids, gain_1, d_branch, g_gain_1, g_shift_1, g_b_proj);
-    gemm(view(&b.attended, n, c).reversed_axes(), view(d_branch, n, c), 1.0, view_mut(g_w_proj, c, c));
+    gemm(precision, view(&b.attended, n, c).reversed_axes(), view(d_branch, n, c), true, view_mut(g_w_proj, c, c));
     let (d_qkv, rest) = d_wide.split_at_mut(n * 3 * c);
     let d_attended = &mut rest[..n * c];
-    gemm(view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), 0.0, view_mut(d_attended, n, c));
+    gemm(precision, view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), false, view_mut(d_attended, n, c));
     let shape = attention_shape(config, batch, dropout, l);
     attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
     column_sums(d_qkv, g_b_qkv);
-    gemm(view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), 1.0, view_mut(g_w_qkv, c, 3 * c));
-    gemm(view(d_qkv, n, 3 * c), view(w_qkv, c, 3 * c).reversed_axes(), 1.0, view_mut(d, n, c));
+    gemm(precision, view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), true, view_mut(g_w_qkv, c, 3 * c));
+    gemm(precision, view(d_qkv, n, 3 * c), view(w_qkv, c, 3 * c).reversed_axes(), true, view_mut(d, n, c));
 }
 
 /// Adds the gradient of the first block's input to the embeddings' rows. Each piece of an embedding is one task that takes

@@ -4,7 +4,7 @@ use crate::batch::Site;
 use crate::block::{view, view_mut};
 use crate::workspace::head_rows;
 use crate::{Dropout, Model, Params, Workspace};
-use gpt1_kernels::{cross_entropy_rows, gemm};
+use gpt1_kernels::{Precision, cross_entropy_rows, gemm};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -26,19 +26,26 @@ pub fn lm_loss(
     let mut loss = 0.0;
     for rows in rows.chunks(head_rows(v)) {
         let n = rows.len();
-        let Workspace { blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
+        let Workspace { precision, blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
+        let precision = *precision;
         gather(&blocks[*last].out, rows, c, gathered);
         logits.resize(head_rows(v).min(targets.len()).max(n) * v, 0.0);
         let logits = &mut logits[..n * v];
-        gemm(view(gathered, n, c), embedding.reversed_axes(), 0.0, view_mut(logits, n, v));
+        gemm(precision, view(gathered, n, c), embedding.reversed_axes(), false, view_mut(logits, n, v));
         let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
         let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
         loss += cross_entropy_rows(logits, &targets, &weights, grads.is_some());
         if let Some(grads) = grads.as_deref_mut() {
             let d_embedding = &mut grads.data[..v * c];
-            gemm(view(logits, n, v).reversed_axes(), view(gathered, n, c), 1.0, view_mut(d_embedding, v, c));
+            gemm(
+                precision,
+                view(logits, n, v).reversed_axes(),
+                view(gathered, n, c),
+                true,
+                view_mut(d_embedding, v, c),
+            );
             // The gathered rows are done with: their place takes the gradient.
-            gemm(view(logits, n, v), embedding, 0.0, view_mut(gathered, n, c));
+            gemm(precision, view(logits, n, v), embedding, false, view_mut(gathered, n, c));
             for (i, row) in rows.iter().enumerate() {
                 gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], &gathered[i * c..(i + 1) * c]);
             }
@@ -54,7 +61,13 @@ pub fn logits(model: &Model, rows: &[usize], ws: &Workspace) -> Vec<f32> {
     gather(ws.hidden(), rows, c, &mut gathered);
     let mut out = vec![0.0; rows.len() * v];
     let embedding = view(model.params.token_embedding(), v, c);
-    gemm(view(&gathered, rows.len(), c), embedding.reversed_axes(), 0.0, view_mut(&mut out, rows.len(), v));
+    gemm(
+        ws.precision,
+        view(&gathered, rows.len(), c),
+        embedding.reversed_axes(),
+        false,
+        view_mut(&mut out, rows.len(), v),
+    );
     out
 }
 
@@ -125,6 +138,8 @@ pub fn classifier_loss(
     ws: &mut Workspace,
     grads: Option<&mut Params>,
 ) -> Classified {
+    // The classifier is small and decides the score: always f32.
+    let precision = Precision::F32;
     let c = model.config.n_embd;
     let k = model.n_classes().expect("a model with a classifier");
     let weight = model.params.tensor("classifier.weight").expect("a model with a classifier");
@@ -153,7 +168,7 @@ pub fn classifier_loss(
         }
     }
     let mut logits = vec![0.0; r * k];
-    gemm(view(&represented, r, c), view(weight, c, k), 0.0, view_mut(&mut logits, r, k));
+    gemm(precision, view(&represented, r, c), view(weight, c, k), false, view_mut(&mut logits, r, k));
     gpt1_kernels::add_bias(&mut logits, bias);
     if examples.targets.is_empty() {
         return Classified { loss: 0.0, logits };
@@ -167,10 +182,16 @@ pub fn classifier_loss(
     }
     if let Some(grads) = grads {
         let d_weight = grads.tensor_mut("classifier.weight").expect("the model's layout");
-        gemm(view(&represented, r, c).reversed_axes(), view(&d_logits, r, k), 1.0, view_mut(d_weight, c, k));
+        gemm(
+            precision,
+            view(&represented, r, c).reversed_axes(),
+            view(&d_logits, r, k),
+            true,
+            view_mut(d_weight, c, k),
+        );
         gpt1_kernels::column_sums(&d_logits, grads.tensor_mut("classifier.bias").expect("the model's layout"));
         let mut d = vec![0.0; r * c];
-        gemm(view(&d_logits, r, k), view(weight, c, k).reversed_axes(), 0.0, view_mut(&mut d, r, c));
+        gemm(precision, view(&d_logits, r, k), view(weight, c, k).reversed_axes(), false, view_mut(&mut d, r, c));
         for (i, d) in d.chunks_exact_mut(c).enumerate() {
             if let Some(mask) = &mask {
                 mask.apply(example_of(i), d);

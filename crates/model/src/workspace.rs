@@ -1,7 +1,7 @@
 //! The memory that forward and backward work in; it grows to the largest batch and is kept.
 
 use crate::Config;
-use gpt1_kernels::NormStats;
+use gpt1_kernels::{NormStats, Precision};
 
 /// What forward keeps of one block for backward.
 #[derive(Debug, Default)]
@@ -53,6 +53,8 @@ impl BlockActivations {
 /// Activations, gradients of activations and scratch memory.
 #[derive(Debug)]
 pub struct Workspace {
+    /// What the operands of dense products are rounded to; f32 unless set otherwise.
+    pub precision: Precision,
     pub(crate) n_embd: usize,
     /// (N) names of the rows to the dropout masks.
     pub(crate) row_ids: Vec<u64>,
@@ -86,6 +88,7 @@ impl Workspace {
     /// An empty workspace for models of that shape.
     pub fn new(config: &Config) -> Workspace {
         Workspace {
+            precision: Precision::F32,
             n_embd: config.n_embd,
             row_ids: Vec::new(),
             embedded: Vec::new(),

@@ -269,7 +269,7 @@ fn check_with_hugging_face(model: &Model, options: &[&str]) {
 
 /// On stderr itself: what `eprintln!` writes is shown for a failed test only.
 fn say(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 fn golden_dir() -> PathBuf {

@@ -1,0 +1,299 @@
+//! Matrix products of our own: both operands are packed into panels, and a micro-kernel keeps a tile of the result in
+//! registers while it runs along the inner size.
+//!
+//! A panel holds `W` rows of A (or columns of B) as 32-bit words, the `W` words of one step along the inner size side by
+//! side: `[steps][W]`. In f32 a word is one value and a step is one k; in bf16 a word is the pair (k, k + 1), the lower half
+//! first, as the CPU's dot-product instruction wants it. So the driver below is the same for every precision and CPU, and
+//! only the micro-kernels differ.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod pack;
+mod plain;
+
+use crate::cpu;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// What the operands of a product are rounded to; sums are always f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16: 8 bits of mantissa.
+    Bf16,
+}
+
+impl Precision {
+    /// The fastest that this CPU computes in hardware.
+    pub fn best() -> Precision {
+        if has_bf16() { Precision::Bf16 } else { Precision::F32 }
+    }
+}
+
+/// Whether this CPU multiplies bf16 in hardware, by instructions that we use, and [`cpu::level`] allows them.
+pub fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        cpu::level() == cpu::Level::Avx512 && is_x86_feature_detected!("avx512bf16")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Rows of a micro-kernel's tile.
+const MR: usize = 14;
+/// Columns of a micro-kernel's tile.
+const NR: usize = 32;
+/// Words of the part of a panel that one pass takes: a panel of B then stays in the first caches.
+const STEPS: [(Precision, usize); 2] = [(Precision::F32, 256), (Precision::Bf16, 768)];
+/// Panels of A and of B in a block of the result, which one thread computes.
+const BLOCK: (usize, usize) = (16, 24);
+/// A product is cut into so many blocks where that leaves at least two panels on a side.
+const MIN_BLOCKS: usize = 8;
+
+/// A micro-kernel: `c[i * ld + j] (+)= sum over steps of a[step * MR + i] * b[step * NR + j]`, for a whole tile.
+///
+/// Safety: `c` points to MR rows of NR values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the
+/// kernel's instructions. (A pointer: between the rows lie other threads' tiles.)
+type Kernel = unsafe fn(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool);
+
+/// The micro-kernel of a precision on this CPU.
+fn kernel(precision: Precision) -> Kernel {
+    #[cfg(target_arch = "x86_64")]
+    {
+        match precision {
+            Precision::Bf16 if has_bf16() => return avx512::bf16,
+            Precision::F32 if cpu::level() == cpu::Level::Avx512 => return avx512::f32,
+            _ => {}
+        }
+    }
+    match precision {
+        Precision::F32 => plain::f32,
+        Precision::Bf16 => plain::bf16,
+    }
+}
+
+/// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K), b: (K, N) with any strides and c: (M, N) with rows of unit stride.
+///
+/// # Panics
+/// If the sizes do not fit.
+pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+    let (m, n) = c.dim();
+    let k = a.ncols();
+    assert!(a.nrows() == m && b.dim() == (k, n), "product: {:?} x {:?} into {:?}", a.dim(), b.dim(), c.dim());
+    if m == 0 || n == 0 {
+        return;
+    }
+    let steps = match precision {
+        Precision::F32 => k,
+        Precision::Bf16 => k.div_ceil(2),
+    };
+    let mut packed_a = Buffer::take(m.div_ceil(MR) * MR * steps);
+    let mut packed_b = Buffer::take(n.div_ceil(NR) * NR * steps);
+    if steps > 0 {
+        pack::panels::<MR>(precision, a, packed_a.words());
+        pack::panels::<NR>(precision, b.reversed_axes(), packed_b.words());
+    }
+    multiply(precision, steps, packed_a.words(), packed_b.words(), accumulate, c);
+    packed_a.put_back();
+    packed_b.put_back();
+}
+
+/// The product of packed operands.
+fn multiply(precision: Precision, steps: usize, a: &[u32], b: &[u32], accumulate: bool, mut c: ArrayViewMut2<f32>) {
+    let (m, n) = c.dim();
+    let (rows, cols) = block_size(m.div_ceil(MR), n.div_ceil(NR));
+    let mut blocks = Vec::new();
+    for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * MR).enumerate() {
+        let mut rest = row;
+        let mut j = 0;
+        while rest.ncols() > 0 {
+            let width = (cols * NR).min(rest.ncols());
+            let (block, right) = rest.split_at(Axis(1), width);
+            blocks.push((i * rows, j, block));
+            rest = right;
+            j += cols;
+        }
+    }
+    let kernel = kernel(precision);
+    let pass = STEPS.iter().find(|(p, _)| *p == precision).map_or(256, |(_, steps)| *steps);
+    blocks.into_par_iter().for_each(|(first_a, first_b, mut c)| {
+        if steps == 0 && !accumulate {
+            c.fill(0.0);
+        }
+        for start in (0..steps).step_by(pass) {
+            let taken = start..(start + pass).min(steps);
+            for j in 0..c.ncols().div_ceil(NR) {
+                let b = part(b, first_b + j, NR, steps, &taken);
+                for i in 0..c.nrows().div_ceil(MR) {
+                    let a = part(a, first_a + i, MR, steps, &taken);
+                    let rows = i * MR..((i + 1) * MR).min(c.nrows());
+                    let cols = j * NR..((j + 1) * NR).min(c.ncols());
+                    tile(kernel, a, b, c.slice_mut(s![rows, cols]), accumulate || start > 0);
+                }
+            }
+        }
+    });
+}
+
+/// Some steps of a panel.
+fn part<'a>(words: &'a [u32], panel: usize, width: usize, steps: usize, taken: &std::ops::Range<usize>) -> &'a [u32] {
+    let at = panel * steps * width;
+    &words[at + taken.start * width..at + taken.end * width]
+}
+
+/// One tile; at the right and lower edges by way of a whole one.
+fn tile(kernel: Kernel, a: &[u32], b: &[u32], mut c: ArrayViewMut2<f32>, accumulate: bool) {
+    let (rows, cols) = c.dim();
+    let ld = c.strides()[0].unsigned_abs();
+    if (rows, cols) == (MR, NR) && c.strides()[1] == 1 {
+        // SAFETY: the view is a whole tile, borrowed for writing; `kernel()` chose what this CPU has.
+        unsafe { kernel(a, b, c.as_mut_ptr(), ld, accumulate) };
+        return;
+    }
+    let mut whole = [0.0; MR * NR];
+    // SAFETY: `whole` is a tile of its own; `kernel()` chose what this CPU has.
+    unsafe { kernel(a, b, whole.as_mut_ptr(), NR, false) };
+    for (mut row, values) in c.rows_mut().into_iter().zip(whole.chunks_exact(NR)) {
+        for (c, v) in row.iter_mut().zip(values) {
+            *c = if accumulate { *c + v } else { *v };
+        }
+    }
+}
+
+/// Panels in a block, from the numbers of panels alone.
+fn block_size(m: usize, n: usize) -> (usize, usize) {
+    let even = |panels: usize, limit: usize| panels.div_ceil(panels.div_ceil(limit));
+    let (mut rows, mut cols) = (even(m, BLOCK.0), even(n, BLOCK.1));
+    while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS && rows.max(cols) > 2 {
+        if rows * MR >= cols * NR {
+            rows = rows.div_ceil(2);
+        } else {
+            cols = cols.div_ceil(2);
+        }
+    }
+    (rows, cols)
+}
+
+/// Words on a 64-byte boundary, from memory that is kept between products: fresh pages cost more than the packing.
+struct Buffer {
+    memory: Vec<u32>,
+    start: usize,
+    length: usize,
+}
+
+static KEPT: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
+
+impl Buffer {
+    fn take(length: usize) -> Buffer {
+        const LINE: usize = 16;
+        let mut memory = match KEPT.lock() {
+            Ok(mut kept) => kept.pop().unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        if memory.len() < length + LINE {
+            memory.resize(length + LINE, 0);
+        }
+        let start = memory.as_ptr().align_offset(64).min(LINE);
+        Buffer { memory, start, length }
+    }
+
+    fn words(&mut self) -> &mut [u32] {
+        &mut self.memory[self.start..self.start + self.length]
+    }
+
+    fn put_back(self) {
+        if let Ok(mut kept) = KEPT.lock() {
+            kept.push(self.memory);
+            // The largest last: it is taken first, so that it serves the largest operands.
+            kept.sort_by_key(Vec::len);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{Level, force};
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    fn matrix(rows: usize, cols: usize, seed: usize) -> Array2<f32> {
+        Array2::from_shape_fn((rows, cols), |(i, j)| {
+            (((i * cols + j + seed) * 2_654_435_761) % 20_011) as f32 / 10_000.0 - 1.0
+        })
+    }
+
+    fn round(precision: Precision, x: f32) -> f64 {
+        f64::from(match precision {
+            Precision::F32 => x,
+            Precision::Bf16 => f32::from_bits(pack::bf16(x) << 16),
+        })
+    }
+
+    /// Largest difference from the plain product of the rounded operands, over the product's size.
+    fn error(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool) -> f64 {
+        let mut c = Array2::from_elem((a.nrows(), b.ncols()), 0.5);
+        product(precision, a, b, accumulate, c.view_mut());
+        let mut worst = 0.0_f64;
+        for ((i, j), c) in c.indexed_iter() {
+            let sum: f64 = (0..a.ncols()).map(|k| round(precision, a[[i, k]]) * round(precision, b[[k, j]])).sum();
+            let wanted = if accumulate { sum + 0.5 } else { sum };
+            worst = worst.max((wanted - f64::from(*c)).abs());
+        }
+        worst / (1.0 + a.ncols() as f64).sqrt()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn every_path_is_the_plain_product(m in 0_usize..70, k in 0_usize..90, n in 0_usize..110, accumulate: bool, level in 1..4) {
+            let level = [Level::Plain, Level::Plain, Level::Avx2, Level::Avx512][level as usize];
+            force(level);
+            let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
+            let (at, bt) = (matrix(k, m, 3), matrix(n, k, 4));
+            for precision in [Precision::F32, Precision::Bf16] {
+                prop_assert!(error(precision, a.view(), b.view(), accumulate) < 1e-5);
+                prop_assert!(error(precision, at.t(), bt.t(), accumulate) < 1e-5);
+            }
+            force(Level::Avx512);
+        }
+    }
+
+    #[test]
+    fn long_inner_sizes_take_several_passes() {
+        for k in [255, 256, 257, 1537, 4100] {
+            let (a, b) = (matrix(30, k, 1), matrix(k, 70, 2));
+            for precision in [Precision::F32, Precision::Bf16] {
+                assert!(error(precision, a.view(), b.view(), true) < 1e-5, "{precision:?} {k}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_cover_and_are_many() {
+        for m in 1..80 {
+            for n in 1..80 {
+                let (rows, cols) = block_size(m, n);
+                assert!(rows >= 1 && cols >= 1 && rows <= BLOCK.0 && cols <= BLOCK.1);
+                assert!(m * n < 64 || m.div_ceil(rows) * n.div_ceil(cols) >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
+            }
+        }
+    }
+
+    #[test]
+    fn same_bits_for_any_number_of_threads() {
+        let (a, b) = (matrix(300, 700, 1), matrix(700, 500, 2));
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut c = Array2::zeros((300, 500));
+            pool.install(|| product(Precision::best(), a.view(), b.view(), false, c.view_mut()));
+            c
+        };
+        assert_eq!(run(1), run(3));
+    }
+}

@@ -1,0 +1,106 @@
+//! The micro-kernels for AVX-512: 14 rows of two vectors are 28 of the 32 registers; a word of A is broadcast, two vectors of
+//! B are read.
+
+use super::{MR, NR};
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+
+type Tile = [[__m512; 2]; MR];
+
+/// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Kernel`].
+pub(super) unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+    let steps = check(a, b, ld);
+    // SAFETY: the caller has seen that the CPU has AVX-512F; `check` has seen that the slices hold what is read.
+    unsafe { run_f32(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }
+}
+
+/// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Kernel`].
+pub(super) unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+    let steps = check(a, b, ld);
+    // SAFETY: the caller has seen that the CPU has AVX-512F and BF16; `check` has seen that the slices hold what is read.
+    unsafe { run_bf16(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }
+}
+
+/// The number of steps, if the slices are large enough.
+fn check(a: &[u32], b: &[u32], ld: usize) -> usize {
+    let steps = a.len() / MR;
+    assert!(a.len() == steps * MR && b.len() == steps * NR && ld >= NR);
+    steps
+}
+
+/// # Safety
+/// The CPU has AVX-512F; a: (steps, MR), b: (steps, NR), c: MR rows of NR values, ld apart.
+#[target_feature(enable = "avx512f")]
+unsafe fn run_f32(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: usize, accumulate: bool) {
+    let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
+    for step in 0..steps {
+        // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
+        let (a, b0, b1) = unsafe { words(a, b, step) };
+        let (b0, b1) = (_mm512_castsi512_ps(b0), _mm512_castsi512_ps(b1));
+        for (i, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: i is below MR.
+            let x = _mm512_castsi512_ps(_mm512_set1_epi32(unsafe { *a.add(i) }));
+            sum[0] = _mm512_fmadd_ps(x, b0, sum[0]);
+            sum[1] = _mm512_fmadd_ps(x, b1, sum[1]);
+        }
+    }
+    // SAFETY: the caller's promise about c.
+    unsafe { store(&sums, c, ld, accumulate) }
+}
+
+/// # Safety
+/// As [`run_f32`], and the CPU has AVX-512-BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: usize, accumulate: bool) {
+    let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
+    for step in 0..steps {
+        // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
+        let (a, b0, b1) = unsafe { words(a, b, step) };
+        // SAFETY: two views of the same 512 bits.
+        let (b0, b1): (__m512bh, __m512bh) = unsafe { (std::mem::transmute(b0), std::mem::transmute(b1)) };
+        for (i, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: i is below MR; two views of the same 512 bits.
+            let x: __m512bh = unsafe { std::mem::transmute(_mm512_set1_epi32(*a.add(i))) };
+            sum[0] = _mm512_dpbf16_ps(sum[0], x, b0);
+            sum[1] = _mm512_dpbf16_ps(sum[1], x, b1);
+        }
+    }
+    // SAFETY: the caller's promise about c.
+    unsafe { store(&sums, c, ld, accumulate) }
+}
+
+/// The words of one step: where A's are, and B's two vectors.
+///
+/// # Safety
+/// a: more than `step` times MR words, b: NR.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn words(a: *const u32, b: *const u32, step: usize) -> (*const i32, __m512i, __m512i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let b = b.add(step * NR);
+        (a.add(step * MR).cast(), _mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast()))
+    }
+}
+
+/// # Safety
+/// c: MR rows of NR values, ld apart.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store(sums: &Tile, c: *mut f32, ld: usize, accumulate: bool) {
+    for (i, sum) in sums.iter().enumerate() {
+        // SAFETY: the caller's promise: two vectors of row i.
+        unsafe {
+            let (left, right) = (c.add(i * ld), c.add(i * ld + 16));
+            if accumulate {
+                _mm512_storeu_ps(left, _mm512_add_ps(sum[0], _mm512_loadu_ps(left)));
+                _mm512_storeu_ps(right, _mm512_add_ps(sum[1], _mm512_loadu_ps(right)));
+            } else {
+                _mm512_storeu_ps(left, sum[0]);
+                _mm512_storeu_ps(right, sum[1]);
+            }
+        }
+    }
+}
