@@ -12,18 +12,21 @@ for_each_cpu! {
         m: &mut [f32],
         v: &mut [f32],
         rate: f32,
-        beta1: f32,
-        beta2: f32,
+        beta1: f64,
+        beta2: f64,
         epsilon: f32,
         weight_decay: f32,
         grad_scale: f32,
     ) {
         let n = p.len();
+        // 1 - beta in f64: in f32, 1 - 0.999 is off by a hundred-thousandth.
+        let (rest1, rest2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+        let (beta1, beta2) = (beta1 as f32, beta2 as f32);
         let (gradient, m, v) = (&gradient[..n], &mut m[..n], &mut v[..n]);
         for i in 0..n {
             let g = gradient[i] * grad_scale;
-            m[i] = fma::<FMA>(beta1, m[i], (1.0 - beta1) * g);
-            v[i] = fma::<FMA>(beta2, v[i], (1.0 - beta2) * g * g);
+            m[i] = fma::<FMA>(beta1, m[i], rest1 * g);
+            v[i] = fma::<FMA>(beta2, v[i], rest2 * g * g);
             let step = fma::<FMA>(weight_decay, p[i], m[i] / (v[i].sqrt() + epsilon));
             p[i] = fma::<FMA>(-rate, step, p[i]);
         }

@@ -1,0 +1,242 @@
+//! The stage: shards in, model directory out.
+
+use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
+use crate::continuation::{Drawing, draw, prompts};
+use crate::{baseline, sample};
+use anyhow::Context;
+use clap::Args;
+use gpt1_artifacts::digest;
+use gpt1_artifacts::manifest::Manifest;
+use gpt1_artifacts::output::{self, OutputDir};
+use gpt1_artifacts::preset::{Preset, PretrainConfig};
+use gpt1_model::{Config, Dropout, Model};
+use gpt1_shard::{Split, Tokens, Windows};
+use gpt1_tokenize::Encoder;
+use gpt1_training::{AdamConfig, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::f64::consts::LN_2;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Raised when the same inputs would give another model.
+const STAGE_VERSION: u32 = 1;
+
+/// What the stage is told on the command line.
+#[derive(Args, Debug, Clone)]
+pub struct TrainArgs {
+    /// A preset (tiny, small, gpt1) or a YAML file like it; its sections `model` and `pretrain` are used.
+    #[arg(long)]
+    pub config: String,
+    /// Override one setting, such as pretrain.seed=7; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The folder of token shards.
+    #[arg(long, value_name = "DIR")]
+    pub shards: PathBuf,
+    /// The folder of the vocabulary that the shards were made with.
+    #[arg(long, value_name = "DIR")]
+    pub tokenizer: PathBuf,
+    /// The folder to write the model into; appears when it is complete.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Threads (default: all cores). The result does not depend on it.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Runs the stage.
+pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
+    let preset = Preset::load(&args.config, &args.set)?;
+    let pretrain = &preset.pretrain;
+    let mut manifest =
+        Manifest::start("pretrain", STAGE_VERSION, &json!({"model": preset.model, "pretrain": pretrain}));
+    let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    let encoder = Encoder::from_dir(&args.tokenizer)?;
+    let train = Tokens::open(&args.shards, Split::Train, &encoder.digest())?;
+    let validation = Tokens::open(&args.shards, Split::Validation, &encoder.digest())?;
+    let n_ctx = preset.model.n_ctx;
+    let mut windows = Windows::new(train.len(), n_ctx, pretrain.seed)
+        .with_context(|| format!("the training split in {} cannot be used", args.shards.display()))?;
+    let held_out = HeldOut::new(&train, &validation, encoder.n_vocab(), n_ctx, pretrain.eval_windows);
+
+    let config = Config::new(&preset.model, encoder.n_vocab());
+    let n_updates = n_updates(pretrain, windows.n_windows());
+    let plan = Plan::new(&config, work(pretrain, n_ctx, n_updates, windows.n_windows(), n_threads));
+    eprintln!(
+        "training split: {} tokens in {} documents, {} windows of {n_ctx} an epoch",
+        train.len(),
+        train.n_documents(),
+        windows.n_windows()
+    );
+    eprintln!("{plan}");
+    plan.check_memory()?;
+    held_out.announce();
+
+    manifest.n_threads = n_threads;
+    manifest.input("shards", &args.shards)?;
+    manifest.input("tokenizer", &args.tokenizer)?;
+    let run_key = manifest.run_key();
+    let out = OutputDir::begin(&args.out, &run_key)?;
+
+    let settings = settings(pretrain, n_updates, digest::bytes(run_key.to_string().as_bytes()));
+    let mut model = Model::init(config, pretrain.seed);
+    let scratch = RefCell::new(Scratch::new(&model));
+    let interrupt = Interrupt::listen()?;
+    let mut last_evaluation = Value::Null;
+    let outcome = gpt1_training::run(
+        &settings,
+        out.path(),
+        &mut model,
+        &mut last_evaluation,
+        &interrupt,
+        |u, model, grads| {
+            let first = u * pretrain.batch_size as u64;
+            let starts: Vec<usize> = (0..pretrain.batch_size as u64).map(|i| windows.start(first + i)).collect();
+            let texts: Vec<Vec<u32>> = starts.iter().map(|start| train.window(*start, n_ctx + 1).collect()).collect();
+            let dropout = Dropout { seed: pretrain.seed, step: u };
+            let give_up = || interrupt.signal().is_some();
+            let scratch = &mut scratch.borrow_mut();
+            let loss = gradients(model, &texts, pretrain.micro_batch_size, dropout, scratch, grads, give_up)?;
+            let ids = starts.iter().map(|start| *start as u64).collect();
+            Some(Step { loss, parts: Vec::new(), n_tokens: n_targets(&texts) as u64, ids })
+        },
+        |finished, model, last_evaluation| {
+            if held_out.windows.is_empty()
+                || !(finished.is_multiple_of(pretrain.eval_interval) || finished == n_updates)
+            {
+                return Vec::new();
+            }
+            let loss = loss(model, &held_out.windows, pretrain.micro_batch_size, &mut scratch.borrow_mut());
+            let values = held_out.values(loss);
+            *last_evaluation = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            values
+        },
+    )?;
+    if outcome != Outcome::Finished {
+        return Ok(outcome);
+    }
+    interrupt.stop_at_once();
+
+    let prompts = if validation.is_empty() { &train } else { &validation };
+    let samples = draw_samples(&model, &encoder, prompts, pretrain);
+    output::write_atomic(&out.join("samples.txt"), |w| w.write_all(samples.as_bytes()))?;
+    model.save(out.path()).context("cannot write the model")?;
+    encoder.copy_files_to(out.path())?;
+    manifest.note("n_updates", n_updates);
+    manifest.note("n_params", model.params.layout.n_params);
+    manifest.note("precision", "f32");
+    manifest.note("validation", &last_evaluation);
+    manifest.note("unigram_perplexity", held_out.unigram_loss.map(f64::exp));
+    let result = out.commit(manifest)?;
+    checkpoint::remove_all(&result)?;
+
+    sample::print(&samples)?;
+    held_out.compare(&last_evaluation);
+    let dir = result.display();
+    eprintln!("model: {dir}");
+    eprintln!("next: gpt1-pretrain sample --model {dir} --prompt \"once upon a time\"");
+    eprintln!(
+        "  or: gpt1-finetune --config {} --task rte --init {dir} --data DIR --out DIR (make finetune TASK=rte)",
+        args.config
+    );
+    Ok(outcome)
+}
+
+/// The text to evaluate on.
+struct HeldOut {
+    windows: Vec<Vec<u32>>,
+    /// Mean loss of the unigram model; none without text.
+    unigram_loss: Option<f64>,
+    /// Tokens of the split for each byte of its text.
+    tokens_per_byte: f64,
+}
+
+impl HeldOut {
+    fn new(train: &Tokens, validation: &Tokens, n_vocab: usize, n_ctx: usize, n_windows: usize) -> HeldOut {
+        let windows = consecutive_windows(validation, n_ctx, n_windows);
+        let unigram_loss = (!windows.is_empty()).then(|| baseline::unigram_loss(train, n_vocab, &windows));
+        let tokens_per_byte = validation.len() as f64 / validation.n_bytes().max(1) as f64;
+        HeldOut { windows, unigram_loss, tokens_per_byte }
+    }
+
+    /// What is logged of a validation loss in nats a token.
+    fn values(&self, loss: f64) -> Vec<(&'static str, f64)> {
+        let bits_per_byte = loss / LN_2 * self.tokens_per_byte;
+        vec![("validation_loss", loss), ("perplexity", loss.exp()), ("bits_per_byte", bits_per_byte)]
+    }
+
+    fn announce(&self) {
+        match self.unigram_loss {
+            Some(loss) => eprintln!(
+                "validation: {} tokens; a unigram model's perplexity on them is {:.2}",
+                n_targets(&self.windows),
+                loss.exp()
+            ),
+            None => eprintln!("validation: no text was set aside (shards.validation_fraction = 0), so there is none"),
+        }
+    }
+
+    fn compare(&self, last_evaluation: &Value) {
+        if let (Some(unigram), Some(perplexity)) = (self.unigram_loss, last_evaluation["perplexity"].as_f64()) {
+            let bits_per_byte = last_evaluation["bits_per_byte"].as_f64().unwrap_or(f64::NAN);
+            eprintln!(
+                "validation perplexity {perplexity:.2} ({bits_per_byte:.3} bits per byte); unigram model {:.2}",
+                unigram.exp()
+            );
+        }
+    }
+}
+
+/// ceil(n_epochs * n_windows / batch_size), or max_updates if that is smaller; at least 1.
+fn n_updates(pretrain: &PretrainConfig, n_windows: usize) -> u64 {
+    let wanted = (pretrain.n_epochs * n_windows as f64 / pretrain.batch_size as f64).ceil() as u64;
+    wanted.min(pretrain.max_updates.unwrap_or(u64::MAX)).max(1)
+}
+
+fn work(pretrain: &PretrainConfig, n_ctx: usize, n_updates: u64, n_windows: usize, n_threads: usize) -> Work {
+    Work {
+        micro_batch_tokens: pretrain.micro_batch_size.min(pretrain.batch_size).saturating_mul(n_ctx),
+        tokens_per_update: pretrain.batch_size as f64 * n_ctx as f64,
+        n_updates,
+        n_epochs: n_updates as f64 * pretrain.batch_size as f64 / n_windows as f64,
+        n_threads,
+    }
+}
+
+fn settings(pretrain: &PretrainConfig, n_updates: u64, run_digest: String) -> Settings {
+    Settings {
+        n_updates,
+        adam: AdamConfig {
+            learning_rate: pretrain.learning_rate,
+            beta1: pretrain.beta1,
+            beta2: pretrain.beta2,
+            epsilon: pretrain.epsilon,
+            weight_decay: pretrain.weight_decay,
+            max_grad_norm: pretrain.max_grad_norm,
+        },
+        schedule: Schedule::WarmupCosine { warmup_updates: pretrain.warmup_updates, total: n_updates },
+        log_interval: pretrain.log_interval,
+        checkpoint_interval: pretrain.checkpoint_interval,
+        run_digest,
+        ids_are: "windows (by their first token)",
+    }
+}
+
+/// Continuations of held-out text: the prompt, three dots, what the model adds.
+fn draw_samples(model: &Model, encoder: &Encoder, tokens: &Tokens, pretrain: &PretrainConfig) -> String {
+    let drawing = Drawing {
+        length: pretrain.sample_length,
+        temperature: pretrain.temperature,
+        top_k: pretrain.top_k,
+        seed: pretrain.seed,
+    };
+    let prompts = prompts(encoder, tokens, pretrain.n_samples);
+    let sample = |(number, prompt): (usize, &Vec<u32>)| {
+        let drawn = draw(model, encoder.n_vocab(), prompt, &drawing, number as u64);
+        let (prompt, drawn) = (encoder.decode(prompt), encoder.decode(&drawn));
+        format!("[{}] {} ... {}\n\n", number + 1, prompt.trim(), drawn.trim())
+    };
+    prompts.iter().enumerate().map(sample).collect()
+}

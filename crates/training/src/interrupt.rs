@@ -1,0 +1,58 @@
+//! SIGINT and SIGTERM: write a checkpoint, then leave with 130 or 143.
+
+use crate::Outcome;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Whether the user or the system has asked the process to stop.
+///
+/// The first signal is only noted, so that the loop can write a checkpoint; a second one ends the process at once with
+/// the same exit code (a checkpoint being written is then left unfinished, and the one before it counts).
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    signal: Arc<AtomicUsize>,
+    at_once: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Notes the signals from now on.
+    pub fn listen() -> io::Result<Interrupt> {
+        let interrupt = Interrupt { signal: Arc::default(), at_once: Arc::default() };
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the second signal finds the flag that the first has set.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt.at_once))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), signal as usize)?;
+            signal_hook::flag::register(signal, Arc::clone(&interrupt.at_once))?;
+        }
+        Ok(interrupt)
+    }
+
+    /// The signal that has arrived. A long step asks now and then and gives up when there is one.
+    pub fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal as i32),
+        }
+    }
+
+    /// From now on nothing waits for a checkpoint: a signal ends the process at once.
+    pub fn stop_at_once(&self) {
+        self.at_once.store(true, Ordering::Relaxed);
+    }
+}
+
+/// As [`gpt1_artifacts::run_main`], for a stage that can be interrupted: 130 after SIGINT, 143 after SIGTERM.
+pub fn run_main(stage: &str, run: impl FnOnce() -> anyhow::Result<Outcome>) -> ExitCode {
+    let mut outcome = Outcome::Finished;
+    let code = gpt1_artifacts::run_main(stage, || {
+        outcome = run()?;
+        Ok(())
+    });
+    match outcome {
+        Outcome::Finished => code,
+        Outcome::Interrupted { signal } => ExitCode::from(128 + signal as u8),
+    }
+}

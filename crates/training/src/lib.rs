@@ -1,0 +1,21 @@
+//! What pre-training and fine-tuning share: the optimiser, its schedules, the step loop, exact checkpoints, metrics, the
+//! plan of memory and time, and the answer to signals.
+//!
+//! A stage supplies two closures to [`run`]: one that computes the gradients of an update, one that evaluates now and
+//! then. Everything else (clipping, Adam, the guard against values that are not finite, logging, checkpoints,
+//! continuing) is the same for both stages and lives here.
+
+mod adam;
+pub mod checkpoint;
+mod interrupt;
+mod metrics;
+mod plan;
+mod run;
+mod schedule;
+
+pub use adam::{Adam, AdamConfig, clip_scale, gradient_norm};
+pub use interrupt::{Interrupt, run_main};
+pub use metrics::Metrics;
+pub use plan::{Plan, PlanError, Work};
+pub use run::{Outcome, Settings, Step, TrainError, run};
+pub use schedule::Schedule;

@@ -1,0 +1,126 @@
+//! `metrics.jsonl` (what was learned: the same bytes for the same run) and `timing.jsonl` (how fast it went).
+
+use serde_json::{Map, Value};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The file of values that a run determines.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+/// The file of values that the clock determines.
+const TIMING: &str = "timing.jsonl";
+
+/// Appends to the two files, one JSON object a line.
+#[derive(Debug)]
+pub struct Metrics {
+    file: fs_err::File,
+    timing: fs_err::File,
+    n_bytes: u64,
+    began: Instant,
+    last: Mark,
+    first: Mark,
+}
+
+/// A moment (moved on by what is left out of the speed) and the tokens seen until then.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    at: Instant,
+    n_tokens: u64,
+}
+
+impl Metrics {
+    /// Opens the files in `dir`. A run that continues keeps the first `keep_bytes` of metrics.jsonl; what was written
+    /// after its checkpoint will be written again. `n_tokens` is the number of tokens seen so far.
+    pub fn open(dir: &Path, keep_bytes: u64, n_tokens: u64) -> io::Result<Metrics> {
+        let append = |name: &str| fs_err::OpenOptions::new().create(true).append(true).open(dir.join(name));
+        let file = append(METRICS)?;
+        file.set_len(keep_bytes)?;
+        let timing = append(TIMING)?;
+        if keep_bytes == 0 {
+            timing.set_len(0)?;
+        }
+        let now = Mark { at: Instant::now(), n_tokens };
+        Ok(Metrics { file, timing, n_bytes: keep_bytes, began: now.at, last: now, first: now })
+    }
+
+    /// One line of metrics.jsonl: `{"update": ..., "tokens": ..., name: value, ...}`.
+    pub fn write(&mut self, update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> io::Result<()> {
+        let line = line(update, n_tokens, values);
+        self.file.write_all(line.as_bytes())?;
+        self.n_bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// One line of timing.jsonl: tokens per second since the line before, seconds since this process began to train.
+    pub fn write_timing(&mut self, update: u64, n_tokens: u64) -> io::Result<()> {
+        let now = Mark { at: Instant::now(), n_tokens };
+        let values = [("tokens_per_s", self.last.rate(now)), ("elapsed", (now.at - self.began).as_secs_f64())];
+        self.last = now;
+        self.timing.write_all(line(update, n_tokens, &values).as_bytes())
+    }
+
+    /// Tokens per second from the beginning of this process's training until now.
+    pub fn tokens_per_second(&self, n_tokens: u64) -> f64 {
+        self.first.rate(Mark { at: Instant::now(), n_tokens })
+    }
+
+    /// Time spent on something else than updates (evaluation, checkpoints), which the speed leaves out.
+    pub fn leave_out(&mut self, time: Duration) {
+        self.first.at += time;
+        self.last.at += time;
+    }
+
+    /// Makes everything so far durable; returns the length of metrics.jsonl.
+    pub fn sync(&mut self) -> io::Result<u64> {
+        self.file.sync_all()?;
+        Ok(self.n_bytes)
+    }
+}
+
+impl Mark {
+    fn rate(self, later: Mark) -> f64 {
+        let seconds = later.at.saturating_duration_since(self.at).as_secs_f64();
+        (later.n_tokens - self.n_tokens) as f64 / seconds.max(1e-9)
+    }
+}
+
+/// The length of metrics.jsonl in `dir`; 0 if there is none.
+pub(crate) fn metrics_bytes(dir: &Path) -> u64 {
+    let path: PathBuf = dir.join(METRICS);
+    fs_err::metadata(path).map_or(0, |m| m.len())
+}
+
+fn line(update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> String {
+    let mut object = Map::new();
+    object.insert("update".to_owned(), Value::from(update));
+    object.insert("tokens".to_owned(), Value::from(n_tokens));
+    object.extend(values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    format!("{}\n", Value::Object(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn continues_where_the_checkpoint_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut metrics = Metrics::open(dir.path(), 0, 0).unwrap();
+        metrics.write(1, 32, &[("loss", 0.1)]).unwrap();
+        let kept = metrics.sync().unwrap();
+        metrics.write(2, 64, &[("loss", 0.2)]).unwrap();
+        metrics.write_timing(2, 64).unwrap();
+        drop(metrics);
+        assert!(metrics_bytes(dir.path()) > kept);
+        let mut metrics = Metrics::open(dir.path(), kept, 32).unwrap();
+        metrics.write(2, 64, &[("loss", 0.25), ("grad_norm", 3.0)]).unwrap();
+        let text = fs_err::read_to_string(dir.path().join(METRICS)).unwrap();
+        assert_eq!(
+            text,
+            "{\"update\":1,\"tokens\":32,\"loss\":0.1}\n{\"update\":2,\"tokens\":64,\"loss\":0.25,\"grad_norm\":3.0}\n"
+        );
+        assert_eq!(metrics.sync().unwrap(), text.len() as u64);
+        let timing = fs_err::read_to_string(dir.path().join(TIMING)).unwrap();
+        assert_eq!(timing.lines().count(), 1);
+    }
+}

@@ -1,0 +1,232 @@
+//! What a run will need, known before its first update.
+
+use gpt1_kernels::{Precision, gemm};
+use gpt1_model::{Config, Layout, Workspace};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How long the speed of matrix products is measured.
+const MEASURE: Duration = Duration::from_millis(100);
+/// Share of that speed which training as a whole reaches: attention, normalisation, the optimiser and dropout are slower.
+const SHARE: f64 = 0.6;
+
+/// The work of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// Tokens computed at once (a micro batch), at most.
+    pub micro_batch_tokens: usize,
+    /// Tokens of an update, on average.
+    pub tokens_per_update: f64,
+    /// Updates.
+    pub n_updates: u64,
+    /// Passes over the data.
+    pub n_epochs: f64,
+    /// Threads.
+    pub n_threads: usize,
+}
+
+/// The plan of a run's memory and time. Printed with `Display`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The work that is planned.
+    pub work: Work,
+    /// Parameters.
+    pub n_params: usize,
+    /// Bytes of the parameters; the gradients need as many, the optimiser twice as many.
+    pub parameter_bytes: usize,
+    /// Bytes of activations and of the output head's chunk.
+    pub activation_bytes: usize,
+    /// Floating-point operations of a training token, forward and backward.
+    pub flops_per_token: f64,
+    /// Measured speed of matrix products, in operations per second; 0: not measured.
+    pub flops_per_second: f64,
+}
+
+/// A plan that the machine cannot hold.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "training needs {} of memory, of which {} are activations; this machine has {} available\n  hint: lower micro_batch_size (--set pretrain.micro_batch_size=1 changes nothing but rounding) or, in fine-tuning, batch_size; or use a smaller model",
+    size(*.needed), size(*.activations), size(*.available)
+)]
+pub struct PlanError {
+    /// Bytes needed in all.
+    pub needed: usize,
+    /// Of them activations.
+    pub activations: usize,
+    /// Bytes available.
+    pub available: usize,
+}
+
+impl Plan {
+    /// Plans `work` on a model of this shape and measures the speed of this machine's matrix products (0.1 s).
+    pub fn new(config: &Config, work: Work) -> Plan {
+        let n_params = Layout::new(config, None).n_params;
+        let flops_per_token = 3.0 * config.flops_per_token(config.n_positions);
+        let flops_per_second = product_speed(config, work.micro_batch_tokens);
+        Plan {
+            n_params,
+            parameter_bytes: 4 * n_params,
+            activation_bytes: Workspace::bytes(config, work.micro_batch_tokens, true),
+            flops_per_token,
+            flops_per_second,
+            work,
+        }
+    }
+
+    /// Bytes needed in all.
+    pub fn bytes(&self) -> usize {
+        4 * self.parameter_bytes + self.activation_bytes
+    }
+
+    /// Expected duration of all updates in seconds.
+    pub fn seconds(&self) -> f64 {
+        let flops = self.flops_per_token * self.work.tokens_per_update * self.work.n_updates as f64;
+        flops / (SHARE * self.flops_per_second.max(1.0))
+    }
+
+    /// Refuses a plan that needs more memory than the machine has available (where the system says how much that is).
+    pub fn check_memory(&self) -> Result<(), PlanError> {
+        self.check_against(available_memory())
+    }
+
+    fn check_against(&self, available: Option<usize>) -> Result<(), PlanError> {
+        match available {
+            Some(available) if self.bytes() > available => {
+                Err(PlanError { needed: self.bytes(), activations: self.activation_bytes, available })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Work { micro_batch_tokens, tokens_per_update, n_updates, n_epochs, n_threads } = &self.work;
+        writeln!(f, "plan")?;
+        writeln!(
+            f,
+            "  compute     {n_threads} threads, precision f32, {:.1} MFLOP a token",
+            self.flops_per_token / 1e6
+        )?;
+        writeln!(
+            f,
+            "  memory      {}: parameters {} ({:.2} M), gradients {}, optimiser {}, activations {}",
+            size(self.bytes()),
+            size(self.parameter_bytes),
+            self.n_params as f64 / 1e6,
+            size(self.parameter_bytes),
+            size(2 * self.parameter_bytes),
+            size(self.activation_bytes),
+        )?;
+        writeln!(
+            f,
+            "  work        {n_updates} updates of {tokens_per_update:.0} tokens ({micro_batch_tokens} at once), {n_epochs:.2} epochs"
+        )?;
+        write!(
+            f,
+            "  time        about {} (products run at {:.0} GFLOP/s here)",
+            duration(self.seconds()),
+            self.flops_per_second / 1e9
+        )
+    }
+}
+
+/// Operations per second of the product (N, C) x (C, 4C), the largest of a block.
+fn product_speed(config: &Config, n_tokens: usize) -> f64 {
+    let (n, c) = (n_tokens.clamp(1, 1024), config.n_embd);
+    let x = vec![0.5_f32; n * c];
+    let w = vec![0.25_f32; c * 4 * c];
+    let mut y = vec![0.0_f32; n * 4 * c];
+    let mut product = || {
+        gemm(Precision::F32, view(&x, n, c), view(&w, c, 4 * c), false, view_mut(&mut y, n, 4 * c));
+    };
+    product();
+    let begin = Instant::now();
+    let mut n_products = 0.0;
+    while begin.elapsed() < MEASURE {
+        product();
+        n_products += 1.0;
+    }
+    n_products * 8.0 * (n * c * c) as f64 / begin.elapsed().as_secs_f64()
+}
+
+fn view(data: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((rows, columns), data).expect("sizes agree")
+}
+
+fn view_mut(data: &mut [f32], rows: usize, columns: usize) -> ArrayViewMut2<'_, f32> {
+    ArrayViewMut2::from_shape((rows, columns), data).expect("sizes agree")
+}
+
+/// Bytes that can be used without swapping (Linux: `MemAvailable`, and what the control group leaves).
+fn available_memory() -> Option<usize> {
+    let info = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let machine = line.split_whitespace().next()?.parse::<usize>().ok()? * 1024;
+    let number = |path: &str| fs_err::read_to_string(path).ok()?.trim().parse::<usize>().ok();
+    let group = match (number("/sys/fs/cgroup/memory.max"), number("/sys/fs/cgroup/memory.current")) {
+        (Some(limit), Some(used)) => limit.saturating_sub(used),
+        _ => usize::MAX,
+    };
+    Some(machine.min(group))
+}
+
+fn size(bytes: usize) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.2} GB", bytes as f64 / 1e9)
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpt1_size() {
+        let preset = gpt1_artifacts::preset::Preset::load("gpt1", &[]).unwrap();
+        let work =
+            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 1, n_epochs: 0.1, n_threads: 2 };
+        let plan = Plan::new(&Config::new(&preset.model, 40478), work);
+        assert_eq!(plan.n_params, 116_534_784);
+        let text = plan.to_string();
+        for expected in [
+            "2 threads, precision f32, 724.5 MFLOP",
+            "parameters 466.1 MB (116.53 M)",
+            "work        1 updates of 32768 tokens",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(plan.seconds() > 0.0 && plan.seconds().is_finite());
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let work =
+            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 10, n_epochs: 1.0, n_threads: 1 };
+        let plan = Plan {
+            work,
+            n_params: 1000,
+            parameter_bytes: 4000,
+            activation_bytes: 1_000_000_000,
+            flops_per_token: 1e6,
+            flops_per_second: 1e9,
+        };
+        plan.check_against(None).unwrap();
+        plan.check_against(Some(1_000_016_000)).unwrap();
+        let error = plan.check_against(Some(1_000_015_999)).unwrap_err().to_string();
+        assert!(error.contains("micro_batch_size"), "{error}");
+        assert!((plan.seconds() - 327.68 / SHARE).abs() < 1e-6);
+    }
+}
