@@ -1,0 +1,130 @@
+# Thin aliases over gpt1-pipeline and cargo; `make help` lists them. Everything is built on the way.
+
+# What the targets take; `make finetune TASK=cola PRESET=small` sets it.
+PRESET =
+TASK = rte
+OUT = artifacts
+CORPUS =
+DATA =
+SEED =
+INIT =
+SPLIT =
+SET =
+
+BIN = target/release
+CARGO = cargo
+MIN_RUST = 1.89
+
+# The settings that are given, as arguments of gpt1-pipeline. Shell code: it adds to "$@".
+SETTINGS = if [ -n '$(PRESET)' ]; then set -- "$$@" --set preset='$(PRESET)'; fi; \
+	if [ -n '$(CORPUS)' ]; then set -- "$$@" --set corpus='$(CORPUS)'; fi; \
+	for s in $(SET); do set -- "$$@" --set "$$s"; done; \
+	set -- "$$@" --set out='$(OUT)'
+SEED_SETTING = if [ -n '$(SEED)' ]; then set -- "$$@" --set seed='$(SEED)'; fi
+
+# The settings of the last `make pretrain`, a line each, which hold for its fine-tuning too.
+LAST = $(OUT)/.last-pretrain
+REMEMBER = { if [ -n '$(PRESET)' ]; then echo preset='$(PRESET)'; fi; \
+	if [ -n '$(CORPUS)' ]; then echo corpus='$(CORPUS)'; fi; \
+	if [ -n '$(SEED)' ]; then echo pretrain.seed='$(SEED)'; fi; \
+	for s in $(SET); do echo "$$s"; done; } > '$(LAST)'
+TASK_SETTINGS = set --; \
+	if [ -z '$(PRESET)$(CORPUS)' ] && [ -s '$(LAST)' ]; then \
+		echo "with the settings of the last make pretrain: $$(tr '\n' ' ' < '$(LAST)')" >&2; \
+		while read -r s; do set -- "$$@" --set "$$s"; done < '$(LAST)'; \
+	fi; \
+	$(SETTINGS); $(SEED_SETTING); set -- "$$@" --set task='$(TASK)'; \
+	if [ -n '$(DATA)' ]; then set -- "$$@" --set data='$(DATA)'; fi; \
+	if [ -n '$(INIT)' ]; then set -- "$$@" --set init='$(INIT)'; fi; \
+	if [ -n '$(SPLIT)' ]; then set -- "$$@" --set split='$(SPLIT)'; fi
+
+help:
+	@echo 'make pretrain               from text to a language model: vocabulary, shards, training, samples'
+	@echo 'make finetune TASK=rte      from the language model to a task model and its scores'
+	@echo 'make evaluate TASK=rte      the scores of the task model (SPLIT=dev, test or train)'
+	@echo 'make status                 what is up to date, and what would run and why'
+	@echo
+	@echo 'They take (with what holds if nothing is given):'
+	@echo '  PRESET=tiny               tiny, small, gpt1, or the path of a preset file'
+	@echo '  CORPUS=path               a folder of .txt, .jsonl or .parquet   (a generated sample corpus)'
+	@echo '  DATA=path                 the folder of the tasks, data/README.md (generated sample tasks)'
+	@echo '  TASK=rte                  cola sst2 mrpc stsb qqp mnli qnli rte wnli snli scitail race storycloze'
+	@echo '  INIT=path                 the model to fine-tune, or scratch     (that of make pretrain)'
+	@echo '  SEED=n                    of pretrain: of pre-training; of finetune: of fine-tuning alone (the preset'"'"'s)'
+	@echo '  OUT=artifacts             the folder of all results'
+	@echo '  SET="a.b=c d.e=f"         other values of the preset, such as SET="pretrain.max_updates=100"'
+	@echo 'PRESET, CORPUS, SEED and SET of the last make pretrain hold for finetune too, unless it is given PRESET or CORPUS.'
+	@echo
+	@echo 'make build                  all programs, in $(BIN)'
+	@echo 'make test                   all tests'
+	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
+	@echo 'make fmt                    format the sources'
+	@echo 'make bench                  the benchmarks'
+	@echo 'make clean                  remove what was built (results stay)'
+
+pretrain: build
+	@set --; $(SETTINGS); $(SEED_SETTING); $(BIN)/gpt1-pipeline run pipelines/pretrain.yaml "$$@"
+	@$(REMEMBER)
+	@preset='$(PRESET)'; preset=$$(basename "$${preset:-tiny}" .yaml); out='$(OUT)'; \
+	if [ "$$out" = artifacts ]; then out=; else out=" OUT=$$out"; fi; \
+	echo; \
+	echo "The model is in $(OUT)/$$preset/pretrain, its curve in metrics.jsonl and its samples in samples.txt there. Next:"; \
+	echo "  make finetune TASK=rte$$out          fine-tune it on a task and see the scores (make help lists the tasks)"; \
+	echo "  $(BIN)/gpt1-pretrain sample --model $(OUT)/$$preset/pretrain --prompt 'One day'"
+
+finetune: build
+	@$(TASK_SETTINGS); $(BIN)/gpt1-pipeline run pipelines/finetune.yaml evaluate "$$@"
+
+# The same chain: what finetune has made is not made again.
+evaluate: finetune
+
+status: build
+	@$(TASK_SETTINGS); $(BIN)/gpt1-pipeline status pipelines/finetune.yaml "$$@"
+
+build: system
+	$(CARGO) build --release --workspace --bins
+
+test: build
+	$(CARGO) test --release --workspace
+
+bench: system
+	$(CARGO) bench --workspace --benches
+
+lint: system
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --release -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+clean:
+	$(CARGO) clean
+
+# What must be there before anything can be built: Rust, a C compiler, OpenBLAS.
+system: rust
+	@if command -v cc >/dev/null 2>&1 && command -v pkg-config >/dev/null 2>&1 && pkg-config --exists openblas; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null 2>&1; then \
+		echo 'A C compiler, pkg-config or OpenBLAS is missing. Install them, then type the same again:' >&2; \
+		echo '  Fedora, RHEL   sudo dnf install gcc pkgconf-pkg-config openblas-devel' >&2; \
+		echo '  Arch           sudo pacman -S gcc pkgconf openblas' >&2; \
+		echo '  Alpine         sudo apk add build-base pkgconf openblas-dev' >&2; \
+		echo '  macOS          brew install pkg-config openblas; export PKG_CONFIG_PATH="$$(brew --prefix openblas)/lib/pkgconfig"' >&2; \
+		exit 1; \
+	fi; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	if [ -n "$$sudo" ] && ! command -v sudo >/dev/null 2>&1; then \
+		echo 'OpenBLAS is missing; as root: apt-get install gcc libc6-dev libopenblas-dev pkg-config' >&2; exit 1; \
+	fi; \
+	echo 'Installing what BLAS needs: apt-get install gcc libc6-dev libopenblas-dev pkg-config' >&2; \
+	$$sudo apt-get update -qq && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev libopenblas-dev pkg-config >&2
+
+rust:
+	@found=$$($(CARGO) --version 2>/dev/null | cut -d ' ' -f 2); \
+	oldest=$$(printf '%s\n%s\n' "$$found" '$(MIN_RUST)' | sort -t . -k 1,1n -k 2,2n | head -n 1); \
+	if [ -z "$$found" ] || [ "$$oldest" != '$(MIN_RUST)' ]; then \
+		echo "Rust $(MIN_RUST) or newer is needed (found: $${found:-none}); install it as https://rustup.rs says, or: rustup update stable" >&2; \
+		exit 1; \
+	fi
+
+.PHONY: help pretrain finetune evaluate status build test bench lint fmt clean system rust

@@ -1,0 +1,397 @@
+//! `pipelines/*.yaml` as written: variables and stages, every misspelt or misplaced key reported with its place.
+//!
+//! ```yaml
+//! extends: pretrain.yaml          # its variables and stages, to which this file adds (optional)
+//! vars:                           # what `--set name=value` may change; null: no value
+//!   task: {default: rte, choices: [rte, cola]}
+//!   seed: null
+//! config: ${preset}               # given to the stages with params as --config
+//! artifacts: ${out}               # where results are kept
+//! target: evaluate                # what `run` makes when no target is named
+//! stages:
+//!   finetune:
+//!     run: finetune               # the program gpt1-finetune; a second word is its subcommand
+//!     params: [finetune]          # sections (or section.key) of the preset that the result depends on
+//!     set: {finetune.seed: "${seed}"}   # overrides of the preset: --set finetune.seed=...; none where seed is null
+//!     args: {task: "${task}"}     # --task rte
+//!     deps: {data: "${data}"}     # --data PATH: a path, or ${stage.out}, or ${stage.out}/folder
+//!     cases:                      # additions for some settings
+//!       - when: init == scratch
+//!         args: {init: scratch}
+//!     out: ${preset}/${task}/model      # the readable name of the result, below artifacts
+//!     metrics: scores.json        # shown when the result is reused (optional)
+//! ```
+
+use crate::node::{self, Node, Text, Value};
+use crate::problem::{Problem, Problems, unknown};
+use crate::template::is_name;
+use std::path::Path;
+
+/// A whole definition, what it extends included.
+#[derive(Debug)]
+pub struct Definition {
+    /// Variables, by name.
+    pub vars: Vec<Variable>,
+    /// The preset of the stages with `params`: a built-in name or the path of a file.
+    pub config: Option<Text>,
+    /// The folder of all results.
+    pub artifacts: Text,
+    /// The stage that `run` makes when none is named.
+    pub target: Text,
+    /// Stages in the order written.
+    pub stages: Vec<Stage>,
+}
+
+/// A variable.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: Text,
+    /// Its value unless `--set` gives another; `None` for null.
+    pub default: Option<Text>,
+    /// The only values it may have; empty: any.
+    pub choices: Vec<Text>,
+}
+
+/// A stage as written.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name.
+    pub name: Text,
+    /// Program and subcommand.
+    pub run: Text,
+    /// What always holds.
+    pub always: Part,
+    /// What holds for some settings.
+    pub cases: Vec<(Condition, Part)>,
+    /// The readable name of the result.
+    pub out: Text,
+    /// A JSON file of the result, to show when it is reused.
+    pub metrics: Option<Text>,
+}
+
+/// What a stage takes.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Sections or keys of the preset.
+    pub params: Vec<Text>,
+    /// Overrides of the preset.
+    pub set: Vec<(Text, Text)>,
+    /// Arguments by flag.
+    pub args: Vec<(Text, Text)>,
+    /// Inputs by flag.
+    pub deps: Vec<(Text, Text)>,
+}
+
+/// `variable == value` or `variable != value`.
+#[derive(Debug)]
+pub struct Condition {
+    /// The variable; the place is that of the whole condition.
+    pub variable: Text,
+    /// Whether it must be equal.
+    pub equal: bool,
+    /// The value compared with; `null` for no value.
+    pub value: String,
+}
+
+/// A definition while it is read: any part may be missing.
+#[derive(Default)]
+struct Draft {
+    vars: Vec<Variable>,
+    config: Option<Text>,
+    artifacts: Option<Text>,
+    target: Option<Text>,
+    stages: Vec<Stage>,
+}
+
+/// Reads a definition and what it extends; all mistakes of form are reported together.
+pub fn load(path: &Path) -> Result<Definition, Problems> {
+    let mut problems = Vec::new();
+    let mut draft = Draft::default();
+    let top = read(path, &mut draft, &mut problems, &mut Vec::new());
+    let mut need = |value: Option<Text>, key: &str| {
+        if let (None, Some(top)) = (&value, &top) {
+            problems.push(Problem::new(&top.place, format!("the key {key} is missing")));
+        }
+        value
+    };
+    let artifacts = need(draft.artifacts, "artifacts");
+    let target = need(draft.target, "target");
+    let definition = artifacts.zip(target).map(|(artifacts, target)| Definition {
+        vars: draft.vars,
+        config: draft.config,
+        artifacts,
+        target,
+        stages: draft.stages,
+    });
+    Problems::check(problems, definition)
+}
+
+/// Adds a file to the draft: first what it extends, then its own keys. Returns the top of the document.
+fn read(
+    path: &Path,
+    draft: &mut Draft,
+    problems: &mut Vec<Problem>,
+    reading: &mut Vec<std::path::PathBuf>,
+) -> Option<Node> {
+    let place = crate::problem::Place::File { path: path.into(), line: 1, column: 1 };
+    let text = match fs_err::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.push(Problem::new(&place, format!("cannot read the definition: {error}")));
+            return None;
+        }
+    };
+    let top = match node::parse(path, &text) {
+        Ok(top) => top,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    reading.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+    let known = ["extends", "vars", "config", "artifacts", "target", "stages"];
+    let mut fields = Fields::new(&top, "key", &known, problems)?;
+    if let Some(base) = fields.text("extends") {
+        let base_path = path.parent().unwrap_or(Path::new("")).join(&base.text);
+        if base_path.canonicalize().is_ok_and(|p| reading.contains(&p)) {
+            fields.problems.push(Problem::new(&base.place, format!("{} extends itself", base.text)));
+        } else if base_path.is_file() {
+            read(&base_path, draft, fields.problems, reading);
+        } else {
+            fields.problems.push(Problem::new(&base.place, format!("no such file: {}", base_path.display())));
+        }
+    }
+    draft.config = fields.text("config").or(draft.config.take());
+    draft.artifacts = fields.text("artifacts").or(draft.artifacts.take());
+    draft.target = fields.text("target").or(draft.target.take());
+    for (name, node) in fields.map("vars") {
+        if !is_name(&name.text) {
+            fields.problems.push(Problem::new(&name.place, not_a_name("variable", &name.text)));
+        }
+        let variable = variable(name, &node, fields.problems);
+        draft.vars.retain(|v| v.name.text != variable.name.text);
+        draft.vars.push(variable);
+    }
+    for (name, node) in fields.map("stages") {
+        if !is_name(&name.text) {
+            fields.problems.push(Problem::new(&name.place, not_a_name("stage", &name.text)));
+        }
+        if let Some(other) = draft.stages.iter().find(|s| s.name.text == name.text) {
+            let message = format!("the stage {} is defined at {} already", name.text, other.name.place);
+            fields.problems.push(Problem::new(&name.place, message));
+        }
+        draft.stages.extend(stage(name, &node, fields.problems));
+    }
+    Some(top)
+}
+
+fn not_a_name(what: &str, name: &str) -> String {
+    format!("{name:?} cannot name a {what}: expected letters, digits, - and _")
+}
+
+fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
+    if !matches!(node.value, Value::Map(_)) {
+        return Variable { name, default: scalar_or_null(node, problems), choices: Vec::new() };
+    }
+    let Some(mut fields) = Fields::new(node, "key of a variable", &["default", "choices"], problems) else {
+        return Variable { name, default: None, choices: Vec::new() };
+    };
+    let (default, choices) = (fields.text_or_null("default"), fields.texts("choices"));
+    Variable { name, default, choices }
+}
+
+fn stage(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Stage> {
+    let known = ["run", "params", "set", "args", "deps", "cases", "out", "metrics"];
+    let mut fields = Fields::new(node, "key of a stage", &known, problems)?;
+    let always = fields.part();
+    let mut cases = Vec::new();
+    for case in fields.list("cases") {
+        let known = ["when", "params", "set", "args", "deps"];
+        let Some(mut inner) = Fields::new(&case, "key of a case", &known, fields.problems) else { continue };
+        let part = inner.part();
+        if let Some(condition) = inner.required("when").and_then(|when| condition(when, inner.problems)) {
+            cases.push((condition, part));
+        }
+    }
+    let metrics = fields.text("metrics");
+    let (run, out) = (fields.required("run"), fields.required("out"));
+    Some(Stage { name, run: run?, always, cases, out: out?, metrics })
+}
+
+fn condition(when: Text, problems: &mut Vec<Problem>) -> Option<Condition> {
+    let words: Vec<&str> = when.text.split_whitespace().collect();
+    match words[..] {
+        [variable, operator @ ("==" | "!="), value] if is_name(variable) => Some(Condition {
+            variable: Text { text: variable.to_owned(), place: when.place },
+            equal: operator == "==",
+            value: value.to_owned(),
+        }),
+        _ => {
+            let message = format!("{:?}: expected `variable == value` or `variable != value`", when.text);
+            problems.push(Problem::new(&when.place, message));
+            None
+        }
+    }
+}
+
+fn scalar_or_null(node: &Node, problems: &mut Vec<Problem>) -> Option<Text> {
+    match &node.value {
+        Value::Null => None,
+        Value::Text(text) => Some(Text { text: text.clone(), place: node.place.clone() }),
+        other => {
+            problems.push(Problem::new(&node.place, format!("expected a single value, found {}", other.kind())));
+            None
+        }
+    }
+}
+
+/// The entries of a mapping, taken by key; what does not fit becomes a problem.
+struct Fields<'a> {
+    entries: &'a [(Text, Node)],
+    node: &'a Node,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Fields<'a> {
+    /// The mapping at `node`; unknown and repeated keys are reported.
+    fn new(node: &'a Node, what: &str, known: &[&str], problems: &'a mut Vec<Problem>) -> Option<Fields<'a>> {
+        let Value::Map(entries) = &node.value else {
+            let message = format!("expected a mapping with {}, found {}", known.join(", "), node.value.kind());
+            problems.push(Problem::new(&node.place, message));
+            return None;
+        };
+        report_repeated(entries, problems);
+        for (key, _) in entries {
+            if !known.contains(&key.text.as_str()) {
+                problems.push(Problem::new(&key.place, unknown(what, &key.text, known)));
+            }
+        }
+        Some(Fields { entries, node, problems })
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Node> {
+        self.entries.iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
+    }
+
+    fn text_or_null(&mut self, key: &str) -> Option<Text> {
+        self.get(key).and_then(|node| scalar_or_null(node, self.problems))
+    }
+
+    fn text(&mut self, key: &str) -> Option<Text> {
+        let node = self.get(key)?;
+        if matches!(node.value, Value::Null) {
+            self.problems.push(Problem::new(&node.place, format!("the key {key} has no value")));
+        }
+        scalar_or_null(node, self.problems)
+    }
+
+    fn required(&mut self, key: &str) -> Option<Text> {
+        if self.get(key).is_none() {
+            self.problems.push(Problem::new(&self.node.place, format!("the key {key} is missing here")));
+        }
+        self.text(key)
+    }
+
+    fn list(&mut self, key: &str) -> Vec<Node> {
+        match self.get(key).map(|node| (&node.value, node)) {
+            None => Vec::new(),
+            Some((Value::List(items), _)) => items.clone(),
+            Some((other, node)) => {
+                let message = format!("{key}: expected a list, found {}", other.kind());
+                self.problems.push(Problem::new(&node.place, message));
+                Vec::new()
+            }
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<Text> {
+        self.list(key).iter().filter_map(|item| scalar_or_null(item, self.problems)).collect()
+    }
+
+    fn map(&mut self, key: &str) -> Vec<(Text, Node)> {
+        match self.get(key).map(|node| (&node.value, node)) {
+            None => Vec::new(),
+            Some((Value::Map(entries), _)) => {
+                report_repeated(entries, self.problems);
+                entries.clone()
+            }
+            Some((other, node)) => {
+                let message = format!("{key}: expected a mapping, found {}", other.kind());
+                self.problems.push(Problem::new(&node.place, message));
+                Vec::new()
+            }
+        }
+    }
+
+    fn text_map(&mut self, key: &str) -> Vec<(Text, Text)> {
+        let entries = self.map(key);
+        entries.into_iter().filter_map(|(key, node)| Some((key, scalar_or_null(&node, self.problems)?))).collect()
+    }
+
+    fn part(&mut self) -> Part {
+        Part {
+            params: self.texts("params"),
+            set: self.text_map("set"),
+            args: self.text_map("args"),
+            deps: self.text_map("deps"),
+        }
+    }
+}
+
+fn report_repeated(entries: &[(Text, Node)], problems: &mut Vec<Problem>) {
+    for (i, (key, _)) in entries.iter().enumerate() {
+        if entries[..i].iter().any(|(earlier, _)| earlier.text == key.text) {
+            problems.push(Problem::new(&key.place, format!("the key {} stands here a second time", key.text)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.yaml");
+        fs_err::write(&path, text).unwrap();
+        let prefix = format!("{}/", dir.path().display());
+        let found = load(&path).unwrap_err().0;
+        found.iter().map(|p| format!("{}: {}", p.place, p.message).replace(&prefix, "")).collect()
+    }
+
+    #[test]
+    fn every_mistake_of_form_is_reported_at_once() {
+        let found = problems(
+            "vars:\n  seed: [1]\n  seed: 2\nartifact: a\ntarget: t\nstages:\n  t:\n    runs: shard\n    out: t\n    \
+             params: shards\n    cases:\n      - when: a = b\n",
+        );
+        let expected = [
+            "p.yaml:4:1: unknown key artifact (did you mean artifacts?); known: extends, vars, config, artifacts, target, stages",
+            "p.yaml:3:3: the key seed stands here a second time",
+            "p.yaml:2:9: expected a single value, found a list",
+            "p.yaml:8:5: unknown key of a stage runs (did you mean run?); known: run, params, set, args, deps, cases, out, metrics",
+            "p.yaml:10:13: params: expected a list, found a single value",
+            "p.yaml:12:15: \"a = b\": expected `variable == value` or `variable != value`",
+            "p.yaml:8:5: the key run is missing here",
+            "p.yaml:1:1: the key artifacts is missing",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn extends_adds_and_refuses_a_circle() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = "vars:\n  a: 1\n  b: 2\nartifacts: x\ntarget: s\nstages:\n  s: {run: shard, out: s}\n";
+        fs_err::write(dir.path().join("base.yaml"), base).unwrap();
+        let more = "extends: base.yaml\nvars:\n  b: 3\ntarget: t\nstages:\n  t: {run: shard, out: t}\n";
+        fs_err::write(dir.path().join("more.yaml"), more).unwrap();
+        let definition = load(&dir.path().join("more.yaml")).unwrap();
+        let names: Vec<&str> = definition.stages.iter().map(|s| s.name.text.as_str()).collect();
+        assert_eq!((names, definition.target.text.as_str()), (vec!["s", "t"], "t"));
+        let b = definition.vars.iter().find(|v| v.name.text == "b").unwrap();
+        assert_eq!(b.default.as_ref().unwrap().text, "3");
+        fs_err::write(dir.path().join("self.yaml"), "extends: self.yaml\nartifacts: x\ntarget: s\n").unwrap();
+        assert!(load(&dir.path().join("self.yaml")).unwrap_err().to_string().contains("extends itself"));
+    }
+}

@@ -1,0 +1,185 @@
+//! From a definition and the settings of the command line to the steps to run, in order.
+//!
+//! Everything that can be known to be wrong before any work is found here: variables, references, programs and their
+//! flags, sections and values of the preset, paths that do not exist, circles, names given twice.
+
+use crate::definition::Definition;
+use crate::problem::{Place, Problem, Problems, unknown};
+use crate::scope::{Scope, Settings};
+use crate::step::{Source, Step, StepBuilder, covers};
+use gpt1_artifacts::preset::Preset;
+use std::path::{Path, PathBuf};
+
+/// The names under which presets are built in.
+const BUILT_IN_PRESETS: [&str; 3] = ["tiny", "small", "gpt1"];
+
+/// The steps that make a target.
+#[derive(Debug)]
+pub struct Plan {
+    /// The folder of all results.
+    pub artifacts: PathBuf,
+    /// The target's name, the last step.
+    pub target: String,
+    /// What the target needs, each after what it needs itself.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The step of a stage that the target needs; else the mistake to report about `place`.
+    pub fn step(&self, name: &str, place: &str) -> Result<&Step, Problems> {
+        self.steps.iter().find(|s| s.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.steps.iter().map(|s| s.name.as_str()).collect();
+            let message = unknown("stage", name, &known);
+            let target = &self.target;
+            Problems(vec![Problem::new(
+                &Place::CommandLine(place.to_owned()),
+                format!("{message} (what {target} needs with these settings)"),
+            )])
+        })
+    }
+}
+
+/// Resolves a definition for a target (the definition's own if `None`).
+pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>) -> Result<Plan, Problems> {
+    let mut problems = Vec::new();
+    let scope = Scope::new(definition, settings, &mut problems);
+    let artifacts = scope.text(&definition.artifacts, &mut problems).map(PathBuf::from);
+    let config = definition.config.as_ref().and_then(|c| scope.text(c, &mut problems).map(|value| (value, &c.place)));
+    check_config(config.as_ref(), &scope, definition, settings, &mut problems);
+
+    let mut steps = Vec::new();
+    let mut origins = Vec::new();
+    for stage in &definition.stages {
+        let builder = StepBuilder { stage, scope: &scope, settings, problems: &mut problems };
+        if let Some((step, places)) = builder.build(config.as_ref().map(|(c, _)| c.as_str())) {
+            steps.push(step);
+            origins.push(places);
+        }
+    }
+    check_outs(&steps, definition, &mut problems);
+    let names: Vec<&str> = definition.stages.iter().map(|s| s.name.text.as_str()).collect();
+    let (target, place) = match target {
+        Some(target) => (target.to_owned(), Place::CommandLine(format!("target {target}"))),
+        None => (scope.text(&definition.target, &mut problems).unwrap_or_default(), definition.target.place.clone()),
+    };
+    if !names.contains(&target.as_str()) {
+        problems.push(Problem::new(&place, unknown("stage", &target, &names)));
+    }
+    let order = in_order(&steps, &target, definition, &mut problems);
+    for &i in &order {
+        for (flag, source) in &steps[i].deps {
+            if let (Source::Path(path), Some(place)) = (source, origins[i].get(flag))
+                && let Err(error) = fs_err::metadata(path)
+            {
+                problems.push(Problem::new(place, format!("the input {flag} of {}: {error}", steps[i].name)));
+            }
+        }
+    }
+    let steps = order.into_iter().map(|i| steps[i].clone()).collect();
+    Problems::check(problems, artifacts.map(|artifacts| Plan { artifacts, target, steps }))
+}
+
+/// The preset must load with the overrides of the command line, and each of these must concern some stage.
+fn check_config(
+    config: Option<&(String, &Place)>,
+    scope: &Scope,
+    definition: &Definition,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) {
+    let Some((config, _)) = config else { return };
+    let place = definition.config.as_ref().map(|c| scope.origin(c)).expect("a config was resolved");
+    let looks_like_a_name = !config.contains(['/', '.']);
+    if looks_like_a_name && !BUILT_IN_PRESETS.contains(&config.as_str()) && !Path::new(config).exists() {
+        let message = unknown("preset", config, &BUILT_IN_PRESETS);
+        problems.push(Problem::new(&place, format!("{message}; or give the path of a preset file")));
+        return;
+    }
+    if let Err(error) = Preset::load(config, &[]) {
+        problems.push(Problem::new(&place, error.to_string()));
+        return;
+    }
+    let parts =
+        || definition.stages.iter().flat_map(|s| std::iter::once(&s.always).chain(s.cases.iter().map(|c| &c.1)));
+    for set in &settings.overrides {
+        let key = set.split('=').next().unwrap_or(set);
+        if let Err(error) = Preset::load(config, std::slice::from_ref(set)) {
+            // Ranges may depend on another override; each stage checks its own together.
+            if !matches!(error, gpt1_artifacts::config::ConfigError::Range { .. }) {
+                let text = error.to_string();
+                let message = text.strip_prefix(&format!("--set {set}: ")).unwrap_or(&text).to_owned();
+                problems.push(Problem::new(&Place::CommandLine(format!("--set {set}")), message));
+            }
+        } else if !parts().flat_map(|p| &p.params).any(|param| covers(&param.text, key)) {
+            let message = format!("no stage of this definition uses the parameter {key}");
+            problems.push(Problem::new(&Place::CommandLine(format!("--set {set}")), message));
+        }
+    }
+}
+
+/// No two results may have the same readable name, nor may one lie in another.
+fn check_outs(steps: &[Step], definition: &Definition, problems: &mut Vec<Problem>) {
+    for (i, step) in steps.iter().enumerate() {
+        for other in &steps[..i] {
+            if step.out.starts_with(&other.out) || other.out.starts_with(&step.out) {
+                let stage = definition.stages.iter().find(|s| s.name.text == step.name).expect("made from it");
+                let message = format!(
+                    "out {} collides with that of {} ({})",
+                    step.out.display(),
+                    other.name,
+                    other.out.display()
+                );
+                problems.push(Problem::new(&stage.out.place, message));
+            }
+        }
+    }
+}
+
+/// The steps that the target needs, each after its inputs; circles anywhere in the definition are reported.
+fn in_order(steps: &[Step], target: &str, definition: &Definition, problems: &mut Vec<Problem>) -> Vec<usize> {
+    let mut walk = Walk { steps, path: Vec::new(), done: Vec::new(), circles: Vec::new() };
+    if let Some(i) = steps.iter().position(|s| s.name == target) {
+        walk.visit(i);
+    }
+    let order = walk.done.clone();
+    for i in 0..steps.len() {
+        walk.visit(i);
+    }
+    for circle in walk.circles {
+        let stage = definition.stages.iter().find(|s| s.name.text == circle[0]).expect("made from it");
+        let message = format!("these stages wait for each other: {}", circle.join(" -> "));
+        problems.push(Problem::new(&stage.name.place, message));
+    }
+    order
+}
+
+struct Walk<'a> {
+    steps: &'a [Step],
+    path: Vec<usize>,
+    done: Vec<usize>,
+    circles: Vec<Vec<String>>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, i: usize) {
+        if self.done.contains(&i) {
+            return;
+        }
+        if let Some(start) = self.path.iter().position(|&p| p == i) {
+            let mut names: Vec<String> = self.path[start..].iter().map(|&p| self.steps[p].name.clone()).collect();
+            names.push(self.steps[i].name.clone());
+            self.circles.push(names);
+            return;
+        }
+        self.path.push(i);
+        for source in self.steps[i].deps.values() {
+            if let Source::Result { stage, .. } = source
+                && let Some(needed) = self.steps.iter().position(|s| s.name == *stage)
+            {
+                self.visit(needed);
+            }
+        }
+        self.path.pop();
+        self.done.push(i);
+    }
+}

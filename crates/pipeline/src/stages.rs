@@ -1,0 +1,70 @@
+//! The stage programs that a definition may run, their versions, and what they take.
+//!
+//! **When to raise a version:** whenever the same inputs, parameters and arguments would give another result than before,
+//! that is, other bytes in any file but manifest.json and timing.jsonl. A faster way to the same bytes is no new version.
+//! The number here is the one that the program writes into its manifest; a run in which they differ says so.
+
+/// A stage program.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Program {
+    /// What a definition's `run` says: the program `gpt1-<first word>` and its subcommand.
+    pub run: &'static str,
+    /// Raised when the same inputs give another result.
+    pub version: u32,
+    /// Whether it takes `--config` and `--set`, and so must list the sections it uses under `params`.
+    pub takes_config: bool,
+    /// The flags that must be given, under `deps` or `args`.
+    pub required: &'static [&'static str],
+    /// The flags that may be given besides.
+    pub optional: &'static [&'static str],
+}
+
+/// All stage programs.
+pub const PROGRAMS: [Program; 6] = [
+    Program { run: "sample-data", version: 1, takes_config: false, required: &["seed"], optional: &[] },
+    Program { run: "tokenize train", version: 1, takes_config: true, required: &["corpus"], optional: &[] },
+    Program { run: "shard", version: 1, takes_config: true, required: &["corpus", "tokenizer"], optional: &[] },
+    Program { run: "pretrain", version: 1, takes_config: true, required: &["shards", "tokenizer"], optional: &[] },
+    Program {
+        run: "finetune",
+        version: 1,
+        takes_config: true,
+        required: &["task", "init", "data"],
+        optional: &["tokenizer"],
+    },
+    Program {
+        run: "evaluate",
+        version: 1,
+        takes_config: false,
+        required: &["task", "model", "data", "split"],
+        optional: &[],
+    },
+];
+
+impl Program {
+    /// The program of a definition's `run`.
+    pub fn find(run: &str) -> Option<&'static Program> {
+        let words: Vec<&str> = run.split_whitespace().collect();
+        PROGRAMS.iter().find(|p| p.run.split(' ').eq(words.iter().copied()))
+    }
+
+    /// The first word of `run`: what follows `gpt1-` in the program's name, and its folder in the store.
+    pub fn name(&self) -> &'static str {
+        self.run.split(' ').next().unwrap_or(self.run)
+    }
+
+    /// The program's file name.
+    pub fn file_name(&self) -> String {
+        format!("gpt1-{}", self.name())
+    }
+
+    /// The subcommand, if it has one.
+    pub fn subcommand(&self) -> Option<&'static str> {
+        self.run.split_once(' ').map(|(_, sub)| sub)
+    }
+
+    /// All flags that may stand under `deps` or `args`.
+    pub fn flags(&self) -> Vec<&'static str> {
+        self.required.iter().chain(self.optional).copied().collect()
+    }
+}

@@ -1,0 +1,257 @@
+//! One stage of a definition with its variables filled in.
+
+use crate::definition::{Part, Stage};
+use crate::node::Text;
+use crate::problem::{Place, Problem, unknown};
+use crate::scope::{Resolved, Scope, Settings};
+use crate::stages::{PROGRAMS, Program};
+use gpt1_artifacts::preset::Preset;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
+
+/// A stage with everything that decides its result, but the content of its inputs.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The stage's name in the definition.
+    pub name: String,
+    /// What runs it.
+    pub program: &'static Program,
+    /// The value of `--config`, for a program that takes it.
+    pub config: Option<String>,
+    /// The values of `--set`, in order.
+    pub sets: Vec<String>,
+    /// The used parameters with their values, by dotted key.
+    pub params: BTreeMap<String, Value>,
+    /// Arguments by flag.
+    pub args: BTreeMap<String, String>,
+    /// Inputs by flag.
+    pub deps: BTreeMap<String, Source>,
+    /// The readable name of the result, below the artifacts folder.
+    pub out: PathBuf,
+    /// A JSON file of the result, to show when it is reused.
+    pub metrics: Option<String>,
+}
+
+/// Where an input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file or folder of the user's.
+    Path(PathBuf),
+    /// A stage's result, or something in it.
+    Result {
+        /// The stage.
+        stage: String,
+        /// The path in its result; empty for the whole.
+        inside: PathBuf,
+    },
+}
+
+/// A stage being resolved.
+pub(crate) struct StepBuilder<'a, 'p> {
+    /// The stage as written.
+    pub stage: &'a Stage,
+    /// The variables.
+    pub scope: &'a Scope<'a>,
+    /// What the command line gave.
+    pub settings: &'a Settings,
+    /// Where mistakes go.
+    pub problems: &'p mut Vec<Problem>,
+}
+
+impl<'a> StepBuilder<'a, '_> {
+    /// The step, and where each of its inputs was written.
+    pub fn build(mut self, config: Option<&str>) -> Option<(Step, BTreeMap<String, Place>)> {
+        let runs: Vec<&str> = PROGRAMS.iter().map(|p| p.run).collect();
+        let run = &self.stage.run;
+        let program = Program::find(&run.text);
+        if program.is_none() {
+            self.problems.push(Problem::new(&run.place, unknown("stage program", &run.text, &runs)));
+        }
+        let n_before = self.problems.len();
+        let parts = self.parts();
+        let (mut args, mut deps, mut places) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for part in &parts {
+            for (flag, value) in &part.args {
+                self.check_flag(program, flag, args.contains_key(&flag.text) || deps.contains_key(&flag.text));
+                if let Some(text) = self.scope.text(value, self.problems) {
+                    args.insert(flag.text.clone(), text);
+                }
+            }
+            for (flag, value) in &part.deps {
+                self.check_flag(program, flag, args.contains_key(&flag.text) || deps.contains_key(&flag.text));
+                if let Some(source) = self.source(value) {
+                    deps.insert(flag.text.clone(), source);
+                    places.insert(flag.text.clone(), self.scope.origin(value));
+                }
+            }
+        }
+        let program = program?;
+        // A flag that something is wrong with is not said to be missing as well.
+        let is_right = self.problems.len() == n_before;
+        for flag in program.required.iter().filter(|_| is_right) {
+            if args.contains_key(*flag) || deps.contains_key(*flag) {
+                continue;
+            }
+            let name = &self.stage.name;
+            let is_named = parts.iter().any(|p| p.args.iter().chain(&p.deps).any(|(f, _)| f.text == *flag));
+            let message = if is_named {
+                format!("{} needs {flag}, which has no value here", name.text)
+            } else {
+                format!("{} needs {flag} under deps or args (gpt1-{} --{flag})", name.text, program.name())
+            };
+            self.problems.push(Problem::new(&name.place, message));
+        }
+        let (sets, params) = self.params(program, config, &parts);
+        let out = self.out()?;
+        let name = self.stage.name.text.clone();
+        let metrics = self.stage.metrics.as_ref().map(|m| m.text.clone());
+        let config = config.filter(|_| program.takes_config).map(str::to_owned);
+        Some((Step { name, program, config, sets, params, args, deps, out, metrics }, places))
+    }
+
+    fn parts(&mut self) -> Vec<&'a Part> {
+        let stage = self.stage;
+        let cases = stage.cases.iter().filter(|(condition, _)| self.scope.holds(condition, self.problems));
+        std::iter::once(&stage.always).chain(cases.map(|(_, part)| part)).collect()
+    }
+
+    fn check_flag(&mut self, program: Option<&Program>, flag: &Text, given: bool) {
+        if let Some(program) = program
+            && !program.flags().contains(&flag.text.as_str())
+        {
+            let what = format!("flag of gpt1-{}", program.run);
+            self.problems.push(Problem::new(&flag.place, unknown(&what, &flag.text, &program.flags())));
+        }
+        if given {
+            self.problems.push(Problem::new(&flag.place, format!("{} is given twice", flag.text)));
+        }
+    }
+
+    fn source(&mut self, value: &Text) -> Option<Source> {
+        match self.scope.resolve(value, self.problems)? {
+            Resolved::Text(path) => Some(Source::Path(PathBuf::from(path))),
+            Resolved::Result { stage, inside } => {
+                let inside = inside.trim_matches('/');
+                if inside.split('/').any(|part| part == "..") {
+                    self.problems.push(Problem::new(&value.place, "a path in a result cannot leave it (..)"));
+                }
+                Some(Source::Result { stage, inside: PathBuf::from(inside) })
+            }
+        }
+    }
+
+    /// The overrides that this stage gets and the values of the parameters it uses.
+    fn params(
+        &mut self,
+        program: &Program,
+        config: Option<&str>,
+        parts: &[&Part],
+    ) -> (Vec<String>, BTreeMap<String, Value>) {
+        let used: Vec<&Text> = parts.iter().flat_map(|p| &p.params).collect();
+        let Some(config) = config.filter(|_| program.takes_config) else {
+            let takes_none = !program.takes_config && !used.is_empty();
+            let needs_some = program.takes_config;
+            if takes_none {
+                let message = format!("gpt1-{} takes no parameters of the preset", program.name());
+                self.problems.push(Problem::new(&used[0].place, message));
+            } else if needs_some {
+                let message = format!("gpt1-{} takes --config: the key config is missing at the top", program.name());
+                self.problems.push(Problem::new(&self.stage.name.place, message));
+            }
+            return (Vec::new(), BTreeMap::new());
+        };
+        if used.is_empty() {
+            let message =
+                format!("{}: list the sections of the preset that it uses under params", self.stage.name.text);
+            self.problems.push(Problem::new(&self.stage.name.place, message));
+        }
+        let mut sets = Vec::new();
+        for (key, value) in parts.iter().flat_map(|p| &p.set) {
+            let Some(value) = self.scope.text(value, self.problems) else { continue };
+            if !used.iter().any(|param| covers(&param.text, &key.text)) {
+                let message = format!("{} does not list {} under params", self.stage.name.text, key.text);
+                self.problems.push(Problem::new(&key.place, message));
+            }
+            let set = format!("{}={value}", key.text);
+            if let Err(error) = Preset::load(config, std::slice::from_ref(&set)) {
+                self.problems.push(Problem::new(&key.place, error.to_string()));
+            } else {
+                sets.push(set);
+            }
+        }
+        for set in &self.settings.overrides {
+            let key = set.split('=').next().unwrap_or(set);
+            if used.iter().any(|param| covers(&param.text, key)) {
+                sets.push(set.clone());
+            }
+        }
+        let preset = match Preset::load(config, &sets) {
+            Ok(preset) => preset,
+            Err(error) => {
+                // What is wrong with the preset alone, or with one override, has been said by check_config.
+                if Preset::load(config, &[]).is_ok() && !self.problems.iter().any(|p| is_about_sets(p, &sets)) {
+                    let place = Place::CommandLine(format!("--set {}", sets.join(" --set ")));
+                    self.problems.push(Problem::new(&place, error.to_string()));
+                }
+                return (sets, BTreeMap::new());
+            }
+        };
+        (sets, self.used_values(&preset, &used))
+    }
+
+    fn used_values(&mut self, preset: &Preset, used: &[&Text]) -> BTreeMap<String, Value> {
+        // By way of text, so that an f32 of 0.1 reads 0.1 in explanations.
+        let text = serde_json::to_string(preset).expect("a preset is plain data");
+        let tree: Value = serde_json::from_str(&text).expect("written a line above");
+        let mut values = BTreeMap::new();
+        for param in used {
+            let mut at = &tree;
+            for part in param.text.split('.') {
+                let known: Vec<&str> = at.as_object().map_or_else(Vec::new, |m| m.keys().map(String::as_str).collect());
+                let Some(next) = at.get(part) else {
+                    let what = if at == &tree { "section of the preset" } else { "parameter" };
+                    self.problems.push(Problem::new(&param.place, unknown(what, part, &known)));
+                    at = &Value::Null;
+                    break;
+                };
+                at = next;
+            }
+            match at {
+                Value::Object(section) => {
+                    values.extend(section.iter().map(|(key, v)| (format!("{}.{key}", param.text), v.clone())));
+                }
+                value => {
+                    values.insert(param.text.clone(), value.clone());
+                }
+            }
+        }
+        values
+    }
+
+    fn out(&mut self) -> Option<PathBuf> {
+        let out = &self.stage.out;
+        let path = PathBuf::from(self.scope.name(out, self.problems)?);
+        let plain =
+            path.components().all(|c| matches!(c, Component::Normal(n) if !n.to_string_lossy().starts_with('.')));
+        if !plain || path.as_os_str().is_empty() {
+            let message = format!("{}: expected a path below artifacts, without . or ..", path.display());
+            self.problems.push(Problem::new(&out.place, message));
+        } else if path.starts_with("store") {
+            self.problems.push(Problem::new(&out.place, "store is where all results are kept; choose another name"));
+        }
+        Some(path)
+    }
+}
+
+fn is_about_sets(problem: &Problem, sets: &[String]) -> bool {
+    match &problem.place {
+        Place::CommandLine(words) => sets.iter().any(|set| words.contains(set.as_str())),
+        Place::File { .. } => false,
+    }
+}
+
+/// Whether the parameter `param` of a stage (a section or a key) includes the dotted key.
+pub(crate) fn covers(param: &str, key: &str) -> bool {
+    key == param || key.strip_prefix(param).is_some_and(|rest| rest.starts_with('.'))
+}

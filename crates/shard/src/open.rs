@@ -1,0 +1,85 @@
+//! Opening Parquet files that may be damaged.
+
+use crate::error::ShardError;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use std::fmt::Display;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Opens a Parquet file and reads its footer; types as Parquet's own schema says, not as the writer's arrow schema does.
+pub(crate) fn parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, ShardError> {
+    let mut file = fs_err::File::open(path)?;
+    let not_parquet = |message: String| ShardError::NotParquet { path: path.to_owned(), message };
+    let len = file.metadata()?.len();
+    // Magic, footer length and magic again.
+    if len < 12 {
+        return Err(not_parquet(format!("it has {len} bytes")));
+    }
+    let (mut head, mut tail) = ([0; 4], [0; 4]);
+    file.read_exact(&mut head)?;
+    file.seek(SeekFrom::End(-4))?;
+    file.read_exact(&mut tail)?;
+    for (magic, place) in [(head, "begin"), (tail, "end")] {
+        if magic != *b"PAR1" {
+            return Err(not_parquet(format!("it does not {place} with PAR1 ({len} bytes)")));
+        }
+    }
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let (file, _) = file.into_parts();
+    guarded(path, || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            .map_err(|error| damaged(path, error))?;
+        for group in builder.metadata().row_groups() {
+            for column in group.columns() {
+                // What column.byte_range() gives, which panics on negative numbers.
+                let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+                let range = (u64::try_from(start), u64::try_from(column.compressed_size()));
+                let end = if let (Ok(start), Ok(n_bytes)) = range { start.checked_add(n_bytes) } else { None };
+                if end.is_none_or(|end| end > len) {
+                    let message = format!("a column is said to lie outside of the file's {len} bytes");
+                    return Err(damaged(path, message));
+                }
+            }
+        }
+        Ok(builder)
+    })
+}
+
+/// Runs code that decodes a file; should it panic on damaged bytes, that is an error of the file.
+pub(crate) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, ShardError>) -> Result<T, ShardError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(damaged(path, "it cannot be decoded")))
+}
+
+/// The error of bytes that cannot be decoded, or whose compression this build does not know.
+pub(crate) fn damaged(path: &Path, message: impl Display) -> ShardError {
+    let message = message.to_string();
+    // Parquet's words for a codec whose cargo feature is off; which are on is the workspace's choice.
+    match message.split_once("Disabled feature at compile time: ") {
+        Some((_, codec)) => ShardError::Codec { path: path.to_owned(), codec: codec.trim().to_owned() },
+        None => ShardError::Damaged { path: path.to_owned(), message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::errors::ParquetError;
+
+    #[test]
+    fn unknown_compression_is_no_damage() {
+        let error = ParquetError::General("Disabled feature at compile time: snap".to_owned());
+        let text = damaged(Path::new("a.parquet"), error).to_string();
+        assert!(text.starts_with("a.parquet: compressed with snap, which this build cannot read"), "{text}");
+        assert!(matches!(damaged(Path::new("a.parquet"), "bad page"), ShardError::Damaged { .. }));
+    }
+
+    #[test]
+    fn panics_become_errors() {
+        let error = guarded::<()>(Path::new("a.parquet"), || panic!("as a decoder might")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a.parquet: damaged Parquet file: it cannot be decoded\n  hint: copy or make it again"
+        );
+    }
+}
