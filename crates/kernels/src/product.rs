@@ -15,6 +15,7 @@ use crate::cpu;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the operands of a product are rounded to; sums are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,44 @@ impl Precision {
     pub fn best() -> Precision {
         if has_bf16() { Precision::Bf16 } else { Precision::F32 }
     }
+
+    /// What dense products of this process are rounded to: f32 until [`Precision::choose`] says otherwise.
+    pub fn chosen() -> Precision {
+        if CHOSEN_BF16.load(Ordering::Relaxed) { Precision::Bf16 } else { Precision::F32 }
+    }
+
+    /// Sets what [`Precision::chosen`] returns: `f32`, `bf16`, or `auto`, the fastest of this CPU. `bf16` on a CPU without
+    /// it in hardware falls back to f32 and says so on stderr.
+    pub fn choose(name: &str) -> Result<Precision, UnknownPrecision> {
+        let precision = match name {
+            "auto" => Precision::best(),
+            "f32" => Precision::F32,
+            "bf16" if has_bf16() => Precision::Bf16,
+            "bf16" => {
+                eprintln!("this CPU does not compute bf16 (it has no AVX-512-BF16, or GPT1_CPU forbids it): using f32");
+                Precision::F32
+            }
+            _ => return Err(UnknownPrecision(name.to_owned())),
+        };
+        CHOSEN_BF16.store(precision == Precision::Bf16, Ordering::Relaxed);
+        Ok(precision)
+    }
+
+    /// `f32` or `bf16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        }
+    }
 }
+
+static CHOSEN_BF16: AtomicBool = AtomicBool::new(false);
+
+/// A name that is no precision.
+#[derive(Debug, thiserror::Error)]
+#[error("--precision {0}: expected auto, f32 or bf16")]
+pub struct UnknownPrecision(String);
 
 /// Whether this CPU multiplies bf16 in hardware, by instructions that we use, and [`cpu::level`] allows them.
 pub fn has_bf16() -> bool {

@@ -53,7 +53,7 @@ impl BlockActivations {
 /// Activations, gradients of activations and scratch memory.
 #[derive(Debug)]
 pub struct Workspace {
-    /// What the operands of dense products are rounded to; f32 unless set otherwise.
+    /// What the operands of dense products are rounded to: [`Precision::chosen`] unless set otherwise.
     pub precision: Precision,
     pub(crate) n_embd: usize,
     /// (N) names of the rows to the dropout masks.
@@ -88,7 +88,7 @@ impl Workspace {
     /// An empty workspace for models of that shape.
     pub fn new(config: &Config) -> Workspace {
         Workspace {
-            precision: Precision::F32,
+            precision: Precision::chosen(),
             n_embd: config.n_embd,
             row_ids: Vec::new(),
             embedded: Vec::new(),

@@ -9,6 +9,7 @@ use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
+use gpt1_kernels::Precision;
 use gpt1_model::{Config, Dropout, Model};
 use gpt1_shard::{Split, Tokens, Windows};
 use gpt1_tokenize::Encoder;
@@ -44,15 +45,19 @@ pub struct TrainArgs {
     /// Threads (default: all cores). The result does not depend on it.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it).
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub precision: String,
 }
 
 /// Runs the stage.
 pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let preset = Preset::load(&args.config, &args.set)?;
     let pretrain = &preset.pretrain;
-    let mut manifest =
-        Manifest::start("pretrain", STAGE_VERSION, &json!({"model": preset.model, "pretrain": pretrain}));
     let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    let precision = Precision::choose(&args.precision)?.name();
+    let resolved = json!({"model": preset.model, "pretrain": pretrain, "precision": precision});
+    let mut manifest = Manifest::start("pretrain", STAGE_VERSION, &resolved);
     let encoder = Encoder::from_dir(&args.tokenizer)?;
     let train = Tokens::open(&args.shards, Split::Train, &encoder.digest())?;
     let validation = Tokens::open(&args.shards, Split::Validation, &encoder.digest())?;
@@ -126,7 +131,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     encoder.copy_files_to(out.path())?;
     manifest.note("n_updates", n_updates);
     manifest.note("n_params", model.params.layout.n_params);
-    manifest.note("precision", "f32");
     manifest.note("validation", &last_evaluation);
     manifest.note("unigram_perplexity", held_out.unigram_loss.map(f64::exp));
     let result = out.commit(manifest)?;

@@ -106,7 +106,8 @@ impl fmt::Display for Plan {
         writeln!(f, "plan")?;
         writeln!(
             f,
-            "  compute     {n_threads} threads, precision f32, {:.1} MFLOP a token",
+            "  compute     {n_threads} threads, precision {}, {:.1} MFLOP a token",
+            Precision::chosen().name(),
             self.flops_per_token / 1e6
         )?;
         writeln!(
@@ -139,7 +140,7 @@ fn product_speed(config: &Config, n_tokens: usize) -> f64 {
     let w = vec![0.25_f32; c * 4 * c];
     let mut y = vec![0.0_f32; n * 4 * c];
     let mut product = || {
-        gemm(Precision::F32, view(&x, n, c), view(&w, c, 4 * c), false, view_mut(&mut y, n, 4 * c));
+        gemm(Precision::chosen(), view(&x, n, c), view(&w, c, 4 * c), false, view_mut(&mut y, n, 4 * c));
     };
     product();
     let begin = Instant::now();

@@ -59,7 +59,8 @@ unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: 
         // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
         let (a, b0, b1) = unsafe { words(a, b, step) };
         // SAFETY: two views of the same 512 bits.
-        let (b0, b1) = unsafe { (std::mem::transmute::<__m512i, __m512bh>(b0), std::mem::transmute::<__m512i, __m512bh>(b1)) };
+        let (b0, b1) =
+            unsafe { (std::mem::transmute::<__m512i, __m512bh>(b0), std::mem::transmute::<__m512i, __m512bh>(b1)) };
         for (i, sum) in sums.iter_mut().enumerate() {
             // SAFETY: i is below MR; two views of the same 512 bits.
             let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(*a.add(i))) };

@@ -1,0 +1,87 @@
+//! The `gpt1-finetune` program.
+
+use anyhow::Result;
+use clap::Parser;
+use gpt1_artifacts::preset::Preset;
+use gpt1_finetune::{Ended, Init, Options, run, table};
+use gpt1_kernels::Precision;
+use gpt1_tasks::Task;
+use gpt1_training::Outcome;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Teaches a pre-trained model a labelled task: adds three tokens and a classifier, and trains all weights on
+/// L3 = L2 + lm_coef L1.
+///
+/// Writes config.json, model.safetensors, vocab.json, merges.txt, task.json, metrics.jsonl and timing.jsonl. An interrupted
+/// run continues when the same command is given again, and ends with the same bytes.
+#[derive(Parser)]
+#[command(name = "gpt1-finetune", version)]
+struct Cli {
+    /// A preset's name (tiny, small, gpt1) or file; its section "finetune" is used, and of "model" the dropout rates
+    /// (from scratch the shape too)
+    #[arg(long)]
+    config: String,
+    /// Set one key of the configuration, e.g. finetune.seed=2
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// The task: cola sst2 mrpc stsb qqp mnli qnli rte wnli snli scitail race storycloze
+    #[arg(long)]
+    task: Task,
+    /// A pre-trained model's directory, or "scratch" for random weights
+    #[arg(long, value_name = "DIR|scratch")]
+    init: Init,
+    /// The directory of vocab.json and merges.txt [default: that of --init]
+    #[arg(long, value_name = "DIR")]
+    tokenizer: Option<PathBuf>,
+    /// The folder that holds the tasks' official folders (RTE, SST-2 ...)
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The directory to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Threads [default: one for each core]; the result is the same for any number
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it)
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    precision: String,
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => gpt1_training::run_main("finetune", || finetune(cli)),
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(u8::from(error.use_stderr()))
+        }
+    }
+}
+
+fn finetune(cli: Cli) -> Result<Outcome> {
+    let preset = Preset::load(&cli.config, &cli.sets)?;
+    let n_threads = gpt1_kernels::start(cli.threads.map(NonZeroUsize::get))?;
+    Precision::choose(&cli.precision)?;
+    let Cli { task, init, tokenizer, data, out, .. } = cli;
+    let from = if init == Init::Scratch { "scratch" } else { "the pre-trained model" };
+    let options = Options { preset, task, init, tokenizer, data, out, n_threads };
+    match run(&options)? {
+        Ended::Interrupted { signal } => Ok(Outcome::Interrupted { signal }),
+        Ended::Finished(done) => {
+            std::io::stdout().write_all(table(&done.dev, &done.majority).as_bytes())?;
+            eprintln!(
+                "{}: {} fine-tuned from {from}; scores on the development set above",
+                done.out.display(),
+                task.title()
+            );
+            eprintln!(
+                "next: gpt1-evaluate --task {task} --model {} --data {} --split dev --out DIR",
+                done.out.display(),
+                options.data.display()
+            );
+            Ok(Outcome::Finished)
+        }
+    }
+}
