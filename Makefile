@@ -87,7 +87,12 @@ build: system
 test: build
 	$(CARGO) test --release --workspace
 
-bench: system
+# Whole updates, evaluation and sampling at the presets' sizes in both precisions, then the products they are made of.
+bench: build
+	@for p in "tiny --batch 32" "small --batch 32" "gpt1 --batch 4"; do for dropout in 0.1 0; do for precision in f32 auto; do \
+		$(BIN)/gpt1-pretrain bench --preset $$p --dropout $$dropout --precision $$precision; done; done; done
+	@for precision in f32 auto; do $(BIN)/gpt1-pretrain bench --preset gpt1 --mode forward --precision $$precision; done
+	@$(BIN)/gpt1-pretrain bench --preset gpt1 --mode sample
 	$(CARGO) bench --workspace --benches
 
 lint: system

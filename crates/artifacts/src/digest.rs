@@ -51,15 +51,22 @@ pub fn of_parts(parts: &[(PathBuf, String)]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// The files that a directory's digest covers: relative paths, sorted.
+/// The files that a directory's digest covers: relative paths, sorted. Links are followed, except to a folder that holds the
+/// link itself.
 pub fn content_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    collect(dir, Path::new(""), &mut files)?;
+    collect(dir, Path::new(""), &mut Vec::new(), &mut files)?;
     files.sort();
     Ok(files)
 }
 
-fn collect(root: &Path, relative: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// `above`: the real paths of the folders that hold this one, by whatever links.
+fn collect(root: &Path, relative: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let real = fs_err::canonicalize(root.join(relative))?;
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
     for entry in fs_err::read_dir(root.join(relative))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -69,11 +76,12 @@ fn collect(root: &Path, relative: &Path, files: &mut Vec<PathBuf>) -> io::Result
         }
         let at = relative.join(&name);
         if fs_err::metadata(root.join(&at))?.is_dir() {
-            collect(root, &at, files)?;
+            collect(root, &at, above, files)?;
         } else {
             files.push(at);
         }
     }
+    above.pop();
     Ok(())
 }
 

@@ -1,6 +1,16 @@
-//! From a stage's result to its exit code: 0 done, 1 the user's input, 2 our fault.
+//! The exit codes of a stage: 0 done, 1 the user's input, 2 our fault.
 
 use std::process::ExitCode;
+
+/// The command line. What does not fit it is the user's input: the exit code is 1, not clap's 2; help and version go to stdout
+/// and end with 0.
+pub fn parse_or_exit<T: clap::Parser>() -> T {
+    T::try_parse().unwrap_or_else(|answer| {
+        // If it cannot be printed there is nobody to tell.
+        _ = answer.print();
+        std::process::exit(i32::from(answer.use_stderr()))
+    })
+}
 
 /// Runs a stage's `run` function and turns its result into the process's exit code.
 ///

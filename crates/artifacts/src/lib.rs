@@ -9,4 +9,4 @@ pub mod output;
 pub mod preset;
 pub mod progress;
 
-pub use exit::run_main;
+pub use exit::{parse_or_exit, run_main};

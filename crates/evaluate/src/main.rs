@@ -42,13 +42,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
-        Ok(cli) => gpt1_artifacts::run_main("evaluate", || evaluate(cli)),
-        Err(error) => {
-            let _ = error.print();
-            ExitCode::from(u8::from(error.use_stderr()))
-        }
-    }
+    let cli: Cli = gpt1_artifacts::parse_or_exit();
+    gpt1_artifacts::run_main("evaluate", || evaluate(cli))
 }
 
 fn evaluate(cli: Cli) -> Result<()> {

@@ -51,13 +51,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
-        Ok(cli) => gpt1_training::run_main("finetune", || finetune(cli)),
-        Err(error) => {
-            let _ = error.print();
-            ExitCode::from(u8::from(error.use_stderr()))
-        }
-    }
+    let cli: Cli = gpt1_artifacts::parse_or_exit();
+    gpt1_training::run_main("finetune", || finetune(cli))
 }
 
 fn finetune(cli: Cli) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! The `gpt1-pipeline` program.
 
 use clap::{Args, Parser, Subcommand};
-use gpt1_artifacts::run_main;
+use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_pipeline::plan::{self, Plan};
 use gpt1_pipeline::run::{self, Options, RunError};
 use gpt1_pipeline::scope::Settings;
@@ -84,14 +84,7 @@ impl Pipeline {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout and are no error; if neither can be printed there is nobody to tell.
-            let _ = error.print();
-            return ExitCode::from(u8::from(error.use_stderr()));
-        }
-    };
+    let cli: Cli = parse_or_exit();
     // A stage's exit code becomes ours.
     let mut stage_code = None;
     let code = run_main("pipeline", || {

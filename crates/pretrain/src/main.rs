@@ -1,6 +1,7 @@
 //! The `gpt1-pretrain` program.
 
 use clap::{Parser, Subcommand};
+use gpt1_pretrain::bench::{self, BenchArgs};
 use gpt1_pretrain::sample::{self, SampleArgs};
 use gpt1_pretrain::train::{self, TrainArgs};
 use gpt1_training::Outcome;
@@ -22,21 +23,18 @@ struct Cli {
 enum Command {
     /// Draw continuations of a text from a model.
     Sample(SampleArgs),
+    /// Measure how fast this machine trains, evaluates and samples.
+    Bench(BenchArgs),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are results; anything else is the user's input.
-            let code = u8::from(error.use_stderr());
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-    };
+    let cli: Cli = gpt1_artifacts::parse_or_exit();
     gpt1_training::run_main("pretrain", || match (cli.command, cli.train) {
         (Some(Command::Sample(args)), _) => sample::run(&args).map(|()| Outcome::Finished),
+        (Some(Command::Bench(args)), _) => bench::run(&args).map(|()| Outcome::Finished),
         (None, Some(args)) => train::run(&args),
-        (None, None) => anyhow::bail!("expected --config, --shards, --tokenizer and --out, or the subcommand sample"),
+        (None, None) => {
+            anyhow::bail!("expected --config, --shards, --tokenizer and --out, or a subcommand (sample, bench)")
+        }
     })
 }

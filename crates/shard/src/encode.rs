@@ -1,17 +1,17 @@
 //! From a corpus to the shards of both splits: one thread reads, all cores encode, one thread writes.
 
-use crate::corpus::{Corpus, Gap, Piece};
 use crate::error::ShardError;
 use crate::split::{Plan, Scan, Split};
 use crate::write::{Facts, SplitSummary, SplitWriter};
 use gpt1_artifacts::preset::ShardConfig;
+use gpt1_corpus::{Corpus, Gap, PIECE_BYTES, Piece};
 use gpt1_tokenize::Encoder;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Bytes of text for each thread that are encoded at once.
-const BATCH_BYTES_PER_THREAD: usize = crate::PIECE_BYTES;
+const BATCH_BYTES_PER_THREAD: usize = PIECE_BYTES;
 /// Documents that are encoded at once, at most.
 const BATCH_PIECES: usize = 1 << 16;
 
@@ -43,7 +43,7 @@ pub fn write_shards(
 ) -> Result<Summary, ShardError> {
     let (plan, scan) = Plan::of(corpus, config, &mut |n_bytes| report(Report::Checked(n_bytes)))?;
     if scan.n_documents == 0 {
-        return Err(ShardError::EmptyCorpus { path: corpus.root.clone(), n_files: corpus.files.len() });
+        return Err(corpus.empty().into());
     }
     report(Report::ToEncode(scan.n_bytes));
     let facts = Facts {

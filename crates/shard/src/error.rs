@@ -1,6 +1,7 @@
 //! What can be wrong with a corpus or with shards.
 
 use crate::split::Split;
+use gpt1_corpus::{CorpusError, ParquetFileError};
 use std::io;
 use std::path::PathBuf;
 
@@ -18,17 +19,9 @@ pub enum ShardError {
     Write { path: PathBuf, message: String },
 
     // The corpus.
-    /// A corpus file of another type.
-    #[error("{0}: expected a folder, or a file ending in .txt, .jsonl or .parquet")]
-    UnknownType(PathBuf),
-    /// A folder without a file that could be read.
-    #[error(
-        "{path}: the folder holds no .txt, .jsonl or .parquet file ({n_ignored} of other types)\n  hint: a .txt file is a document; .jsonl needs a field \"text\" and .parquet a column \"text\""
-    )]
-    NoFiles { path: PathBuf, n_ignored: usize },
-    /// No document holds anything but white space.
-    #[error("{path}: the corpus is empty: {n_files} files, but no text other than white space in any of them")]
-    EmptyCorpus { path: PathBuf, n_files: usize },
+    /// It cannot be read.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     /// The only document cannot be divided.
     #[error(
         "{0}: the corpus is one document of one line, which cannot be divided into training and validation text\n  hint: add documents or line breaks, or use --set shards.validation_fraction=0"
@@ -39,26 +32,6 @@ pub enum ShardError {
         "{path}: the corpus changed while it was read: {before} at first, then {after}\n  hint: run the same command again when nothing writes to it"
     )]
     CorpusChanged { path: PathBuf, before: String, after: String },
-    /// Bytes that are no UTF-8.
-    #[error(
-        "{path}, line {line}: invalid UTF-8 at byte {offset} of the file (byte 0x{byte:02x})\n  hint: convert the file, for example with: iconv -f WINDOWS-1252 -t UTF-8"
-    )]
-    InvalidUtf8 { path: PathBuf, line: u64, offset: u64, byte: u8 },
-    /// A line of .jsonl that is no JSON.
-    #[error("{path}:{line}: expected one JSON object on the line: {message}")]
-    NotJson { path: PathBuf, line: u64, message: String },
-    /// A line of .jsonl without its text.
-    #[error("{path}:{line}: expected a field \"text\" that holds a string, found {found}")]
-    NoTextField { path: PathBuf, line: u64, found: String },
-    /// A line of .jsonl beyond all bounds.
-    #[error("{path}:{line}: the line is longer than {limit} bytes\n  hint: divide the document into several lines")]
-    LineTooLong { path: PathBuf, line: u64, limit: u64 },
-    /// A Parquet corpus without its text.
-    #[error("{path}: expected a column \"text\" of strings, found {found}")]
-    NoTextColumn { path: PathBuf, found: String },
-    /// A row of a Parquet corpus without its text.
-    #[error("{path}, row {row}: the column \"text\" is null there\n  hint: remove the rows without text")]
-    NullText { path: PathBuf, row: u64 },
     /// The encoder gave an id that its vocabulary does not have.
     #[error("{document}: the encoder gave the token id {id}, but the vocabulary has {n_vocab} entries")]
     IdBeyondVocabulary { document: String, id: u32, n_vocab: usize },
@@ -66,23 +39,10 @@ pub enum ShardError {
     #[error("the writing of the shards has stopped")]
     Stopped,
 
-    // Parquet files: corpora and shards.
-    /// A file that is cut short, or no Parquet at all.
-    #[error(
-        "{path}: not a whole Parquet file: {message}\n  hint: it was cut short or is of another type; copy or make it again"
-    )]
-    NotParquet { path: PathBuf, message: String },
-    /// A file that cannot be decoded.
-    #[error("{path}: damaged Parquet file: {message}\n  hint: copy or make it again")]
-    Damaged { path: PathBuf, message: String },
-
-    /// A file compressed in a way this build does not know.
-    #[error(
-        "{path}: compressed with {codec}, which this build cannot read\n  hint: write the file with zstd or without compression"
-    )]
-    Codec { path: PathBuf, codec: String },
-
     // Shards.
+    /// A file that is no whole Parquet file.
+    #[error(transparent)]
+    Parquet(#[from] ParquetFileError),
     /// No shard of the split in the folder.
     #[error(
         "{dir}: expected shards {split}-00000.parquet and so on, found none\n  hint: make them with: gpt1-shard --config PRESET --corpus PATH --tokenizer DIR --out {dir}"

@@ -1,6 +1,6 @@
 //! Corpus to Parquet token shards, and the reader that training draws its windows from.
 //!
-//! [`Corpus`] lists and streams the documents, [`write_shards`] encodes them and writes the shards of both splits,
+//! [`write_shards`] encodes the documents of a [`Corpus`] and writes the shards of both splits,
 //! [`Tokens`] decodes all shards of a split into memory, [`Windows`] says which stretch of them comes next.
 //!
 //! A shard is a Parquet file (zstd, dictionary) with a row for each document, or for each piece of a long one:
@@ -15,19 +15,17 @@
 //! [`metadata::Metadata`] describes the key-value metadata of each file. Documents lie end to end: GPT-1 has no token
 //! between them.
 
-mod corpus;
 mod encode;
 mod error;
 pub mod metadata;
-mod open;
 mod split;
 mod tokens;
 mod windows;
 mod write;
 
-pub use corpus::{Corpus, CorpusFile, FileKind, Gap, PIECE_BYTES, Piece};
 pub use encode::{Report, Summary, write_shards};
 pub use error::ShardError;
+pub use gpt1_corpus::Corpus;
 pub use split::Split;
 pub use tokens::Tokens;
 pub use windows::Windows;

@@ -6,6 +6,7 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::Preset;
 use gpt1_artifacts::progress::Progress;
+use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_shard::{Corpus, Report, Summary, write_shards};
 use gpt1_tokenize::Encoder;
 use std::path::{Path, PathBuf};
@@ -40,24 +41,16 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(usage) => {
-            // Help and version go to stdout and are no failure; wrong usage is the user's input: 1, not clap's 2.
-            let _ = usage.print();
-            return ExitCode::from(u8::from(usage.use_stderr()));
-        }
-    };
-    gpt1_artifacts::run_main("shard", || run(&args))
+    let args: Args = parse_or_exit();
+    run_main("shard", || run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     let preset = Preset::load(&args.config, &args.set)?;
     let encoder = Encoder::from_dir(&args.tokenizer)?;
     let corpus = Corpus::open(&args.corpus)?;
-    if let Some(first) = corpus.ignored.first() {
-        let n = corpus.ignored.len();
-        eprintln!("warning: {n} files that are not .txt, .jsonl or .parquet are ignored (first: {})", first.display());
+    if let Some(warning) = corpus.warning() {
+        eprintln!("warning: {warning}");
     }
     check_apart(&args.corpus, &args.out)?;
 

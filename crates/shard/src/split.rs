@@ -9,9 +9,9 @@
 //! - there is one document only: it is cut at the line that leaves nearest to the fraction of its bytes at its end, and
 //!   that end is the validation split.
 
-use crate::corpus::{Corpus, Gap, Piece};
 use crate::error::ShardError;
 use gpt1_artifacts::preset::ShardConfig;
+use gpt1_corpus::{Corpus, Gap, Piece};
 use std::fmt;
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Plan {
     pub(crate) fn of(
         corpus: &Corpus,
         config: &ShardConfig,
-        on_file: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64),
     ) -> Result<(Plan, Scan), ShardError> {
         let mut key_material = blake3::Hasher::new_derive_key("gpt1-shard: split of a corpus by document");
         key_material.update(&config.seed.to_le_bytes());
@@ -89,7 +89,7 @@ impl Plan {
         let mut plan = Plan { key, fraction: config.validation_fraction, exception: None };
         let mut scan = Scan::default();
         let mut last_index = None;
-        corpus.read(on_file, &mut |piece| {
+        corpus.read::<ShardError>(progress, &mut |piece| {
             scan.n_bytes += piece.text.len() as u64;
             if last_index != Some(piece.index) {
                 last_index = Some(piece.index);
@@ -184,7 +184,7 @@ fn find_cut(corpus: &Corpus, n_bytes: u64, fraction: f64) -> Result<u64, ShardEr
     let target = ((1.0 - fraction) * n_bytes as f64).round() as u64;
     let mut best: Option<u64> = None;
     let mut text_before = false;
-    corpus.read(&mut |_| {}, &mut |piece| {
+    corpus.read::<ShardError>(&mut |_| {}, &mut |piece| {
         let mut offset = piece.offset;
         let mut at_line_start = piece.gap == Gap::LineFeed;
         for line in piece.text.split_inclusive('\n') {

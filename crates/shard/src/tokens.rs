@@ -2,10 +2,10 @@
 
 use crate::error::ShardError;
 use crate::metadata::Metadata;
-use crate::open::{self, damaged, guarded};
 use crate::split::Split;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, UInt16Type, UInt32Type, UInt64Type};
+use gpt1_corpus::parquet_file::{self, damaged, guarded};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::{Path, PathBuf};
@@ -164,7 +164,7 @@ fn find_shards(dir: &Path, split: Split, tokenizer_digest: &str) -> Result<Vec<S
 
 impl Shard {
     fn open(path: PathBuf) -> Result<Shard, ShardError> {
-        let builder = open::parquet(&path)?;
+        let builder = parquet_file::open(&path)?;
         let stored = builder.metadata().file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
         let metadata = Metadata::from_key_values(&path, stored)?;
         let column = |column: &'static str, expected: &'static str| {
@@ -236,14 +236,14 @@ fn check_counts(
     // An empty list is a value to Parquet.
     let n_values = sum(&|group| tokens.map_or(0, |leaf| group.column(leaf).num_values()));
     let (Some(n_rows), Some(n_values)) = (n_rows, n_values) else {
-        return Err(damaged(path, "its footer counts below nothing"));
+        return Err(damaged(path, "its footer counts below nothing").into());
     };
     if i64::try_from(n_rows) != Ok(footer.file_metadata().num_rows()) {
-        return Err(damaged(path, "its row groups do not have as many rows as the file"));
+        return Err(damaged(path, "its row groups do not have as many rows as the file").into());
     }
     if n_values < metadata.n_tokens || n_values > metadata.n_tokens.saturating_add(n_rows) {
         let message = format!("it should hold {} tokens, but its footer counts {n_values}", metadata.n_tokens);
-        return Err(damaged(path, message));
+        return Err(damaged(path, message).into());
     }
     Ok(())
 }
@@ -266,7 +266,7 @@ impl Decoded<'_> {
         let bytes = column("n_bytes")?.as_primitive_opt::<UInt64Type>().ok_or_else(wrong)?;
         let lists = column("tokens")?.as_list_opt::<i32>().ok_or_else(wrong)?;
         if parts.null_count() + bytes.null_count() + lists.null_count() + lists.values().null_count() > 0 {
-            return Err(damaged(self.path, "a value is null"));
+            return Err(damaged(self.path, "a value is null").into());
         }
         self.n_documents += parts.values().iter().filter(|&&part| part == 0).count() as u64;
         self.n_bytes = bytes.values().iter().fold(self.n_bytes, |sum, &n| sum.saturating_add(n));
@@ -297,7 +297,7 @@ impl Decoded<'_> {
             }
             raw.extend(values.iter().flat_map(|id| id.to_le_bytes()));
             match ids {
-                Ids::U16(_) => return Err(wrong()),
+                Ids::U16(_) => return Err(wrong().into()),
                 Ids::U32(ids) => ids.extend_from_slice(values),
             }
         }
@@ -308,7 +308,7 @@ impl Decoded<'_> {
 
     fn check_room(&self, n_more: usize) -> Result<(), ShardError> {
         if self.n_tokens + n_more as u64 > self.metadata.n_tokens {
-            return Err(damaged(self.path, format!("it holds more than its {} tokens", self.metadata.n_tokens)));
+            return Err(damaged(self.path, format!("it holds more than its {} tokens", self.metadata.n_tokens)).into());
         }
         Ok(())
     }
@@ -320,13 +320,15 @@ impl Decoded<'_> {
             ("documents", self.metadata.n_documents, self.n_documents),
         ] {
             if expected != found {
-                return Err(damaged(self.path, format!("it should hold {expected} {what}, but holds {found}")));
+                return Err(damaged(self.path, format!("it should hold {expected} {what}, but holds {found}")).into());
             }
         }
         let digest = self.hasher.finalize().to_hex();
         if digest.as_str() != self.metadata.tokens_digest {
             let expected = &self.metadata.tokens_digest;
-            return Err(damaged(self.path, format!("its tokens have the digest {digest}, it should be {expected}")));
+            return Err(
+                damaged(self.path, format!("its tokens have the digest {digest}, it should be {expected}")).into()
+            );
         }
         Ok(())
     }

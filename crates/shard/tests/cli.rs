@@ -67,7 +67,7 @@ fn faults_exit_with_1_and_leave_the_earlier_result() {
     refused(gpt1_shard(&place, &["--set", "shards.sed=1"]).output().unwrap(), "sed");
     refused(gpt1_shard(&place, &["--set", "shards.validation_fraction=1.5"]).output().unwrap(), "validation_fraction");
     let bad = place.corpus_file("zz.txt", b"a\xffb");
-    refused(gpt1_shard(&place, &[]).output().unwrap(), "zz.txt, line 1: invalid UTF-8 at byte 1");
+    refused(gpt1_shard(&place, &[]).output().unwrap(), "zz.txt:1: invalid UTF-8 at byte 1 of the file (0xff)");
     fs_err::remove_file(bad).unwrap();
     refused(gpt1_shard(&place, &["--seed", "1"]).output().unwrap(), "--seed");
     let inside = ["--set", "shards.seed=9"];

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Place, Row, config, metadata, rows, write_parquet, write_vocabulary};
-use gpt1_shard::{Corpus, PIECE_BYTES, Split, Tokens, write_shards};
+use gpt1_corpus::PIECE_BYTES;
+use gpt1_shard::{Corpus, Split, Tokens, write_shards};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,26 +119,41 @@ fn wide_vocabularies_take_four_bytes() {
 }
 
 #[test]
-fn parquet_corpora_of_all_string_types() {
-    use arrow::array::{ArrayRef, Int32Array, LargeStringArray, RecordBatch, StringArray, StringViewArray};
+fn rows_of_parquet_are_documents() {
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
     let texts = ["the first", "", "and the third\nwith a line"];
-    let columns: [ArrayRef; 3] = [
-        Arc::new(StringArray::from(texts.to_vec())),
-        Arc::new(LargeStringArray::from(texts.to_vec())),
-        Arc::new(StringViewArray::from(texts.to_vec())),
-    ];
-    for column in columns {
-        let place = Place::new();
-        let ids: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
-        let batch = RecordBatch::try_from_iter([("id", ids), ("text", column)]).unwrap();
-        write_parquet(&place.path("corpus/rows.parquet"), &batch, None);
-        let summary = place.shard(&config(0.0, 100)).unwrap();
-        assert_eq!(summary.train.documents, 2);
-        let rows = rows(&place.shards(), Split::Train);
-        let names: Vec<&str> = rows.iter().map(|row| row.document.as_str()).collect();
-        assert_eq!(names, ["rows.parquet#1", "rows.parquet#3"]);
-        assert_eq!(rows[1].tokens, place.encoder.encode(texts[2]));
-    }
+    let place = Place::new();
+    let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+    let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+    write_parquet(&place.path("corpus/rows.parquet"), &batch, None);
+    assert_eq!(place.shard(&config(0.0, 100)).unwrap().train.documents, 2);
+    let rows = rows(&place.shards(), Split::Train);
+    let names: Vec<&str> = rows.iter().map(|row| row.document.as_str()).collect();
+    assert_eq!(names, ["rows.parquet#1", "rows.parquet#3"]);
+    assert_eq!(rows[1].tokens, place.encoder.encode(texts[2]));
+}
+
+#[test]
+fn byte_order_marks_are_no_text() {
+    let place = Place::new();
+    place.corpus_file("a.txt", "\u{feff}the");
+    place.corpus_file("b.jsonl", "\u{feff}{\"text\": \"the\"}\r\n");
+    let summary = place.shard(&config(0.0, 100)).unwrap();
+    assert_eq!((summary.train.bytes, summary.train.tokens, summary.train.unknown), (6, 2, 0));
+}
+
+#[test]
+fn nothing_is_written_before_all_has_been_checked() {
+    let place = Place::new();
+    place.corpus_file("a.txt", "fine");
+    place.corpus_file("b.txt", b"ab\ncd\nef\xffgh\n");
+    let error = common::message(place.shard(&config(0.0, 100)));
+    assert!(error.contains("b.txt:3: invalid UTF-8 at byte 8"), "{error}");
+    place.corpus_file("a.txt", " \n");
+    place.corpus_file("b.txt", "\u{feff} \n\t");
+    let error = common::message(place.shard(&config(0.1, 100)));
+    assert!(error.contains("the corpus is empty: 2 files"), "{error}");
+    assert_eq!(fs_err::read_dir(place.shards()).unwrap().count(), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Text becomes ids in five steps: [`clean::standardize`], [`words::split`], lower-casing of each word, byte-pair encoding of
 //! each word ([`bpe::Bpe`]), look-up. [`Encoder`] does all five; it reads and writes the files of OpenAI's release.
 //!
-//! A vocabulary is learned from a [`corpus::Corpus`] in three: [`count::count_words`], [`learn::alphabet`],
+//! A vocabulary is learned from texts in three: [`count::count_words`], [`learn::alphabet`],
 //! [`learn::learn`]; [`Vocabulary::from_learned`] gives the result its ids.
 //!
 //! ```
@@ -20,7 +20,6 @@
 
 pub mod bpe;
 pub mod clean;
-pub mod corpus;
 pub mod count;
 pub mod encoder;
 mod hash;
@@ -28,6 +27,5 @@ pub mod learn;
 pub mod vocabulary;
 pub mod words;
 
-pub use corpus::CorpusError;
 pub use encoder::Encoder;
 pub use vocabulary::{Vocabulary, VocabularyError};

@@ -6,16 +6,22 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::Preset;
 use gpt1_artifacts::progress::Progress;
-use gpt1_tokenize::corpus::Corpus;
-use gpt1_tokenize::{Encoder, Vocabulary, count, learn};
+use gpt1_artifacts::{parse_or_exit, run_main};
+use gpt1_corpus::Corpus;
+use gpt1_tokenize::count::{WordCount, count_words};
+use gpt1_tokenize::{Encoder, Vocabulary, learn};
 use rayon::prelude::*;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Raised when the same inputs give another output.
 const STAGE_VERSION: u32 = 1;
+
+/// Bytes of texts that one thread counts at a time, about.
+const COUNT_BYTES: usize = 1 << 20;
 
 /// Bytes of lines encoded at a time.
 const BATCH_BYTES: usize = 4 << 20;
@@ -51,7 +57,7 @@ struct TrainArgs {
     /// Set one key of the configuration, e.g. tokenizer.n_merges=8000
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// A .txt or .jsonl file (field "text"), or a folder of them
+    /// A .txt, .jsonl (field "text") or .parquet (column "text") file, or a folder of them
     #[arg(long)]
     corpus: PathBuf,
     /// The directory to write
@@ -70,8 +76,8 @@ struct CodeArgs {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    gpt1_artifacts::run_main("tokenize", || run(&cli))
+    let cli: Cli = parse_or_exit();
+    run_main("tokenize", || run(&cli))
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -88,12 +94,15 @@ fn run(cli: &Cli) -> Result<()> {
 fn train(args: &TrainArgs) -> Result<()> {
     let config = Preset::load(&args.config, &args.sets)?.tokenizer;
     let corpus = Corpus::open(&args.corpus)?;
+    if let Some(warning) = corpus.warning() {
+        eprintln!("warning: {warning}");
+    }
     let mut manifest = Manifest::start("tokenize", STAGE_VERSION, &config);
     manifest.input("corpus", &args.corpus)?;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;
 
-    let progress = Progress::new("counting words", corpus.n_bytes, "bytes");
-    let words = count::count_words(&corpus, |n| progress.inc(n))?;
+    let progress = Progress::new("counting words", corpus.n_bytes(), "bytes");
+    let words = count_corpus(&corpus, &progress)?;
     progress.finish();
 
     let alphabet = learn::alphabet(&words, learn::MAX_CHARACTERS);
@@ -114,7 +123,7 @@ fn train(args: &TrainArgs) -> Result<()> {
 
     let n_words: u64 = words.iter().map(|(_, count)| count).sum();
     manifest.note("n_files", corpus.files.len());
-    manifest.note("n_bytes", corpus.n_bytes);
+    manifest.note("n_bytes", corpus.n_bytes());
     manifest.note("n_words", n_words);
     manifest.note("n_distinct_words", words.len());
     manifest.note("n_characters", alphabet.len());
@@ -131,6 +140,35 @@ fn train(args: &TrainArgs) -> Result<()> {
         words.len(),
     );
     Ok(())
+}
+
+/// The distinct words of a corpus and their counts: one thread reads, all cores count.
+fn count_corpus(corpus: &Corpus, progress: &Progress) -> Result<Vec<WordCount>> {
+    let (to_count, batches) = sync_channel(rayon::current_num_threads());
+    let words = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read_batches(corpus, progress, &to_count));
+        let words = count_words(batches.into_iter());
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(|()| words)
+    })?;
+    if words.is_empty() {
+        return Err(corpus.empty().into());
+    }
+    Ok(words)
+}
+
+fn read_batches(corpus: &Corpus, progress: &Progress, to_count: &SyncSender<Vec<String>>) -> Result<()> {
+    let mut batch = Vec::new();
+    let mut n_bytes = 0;
+    corpus.read(&mut |n_read| progress.inc(n_read), &mut |piece| {
+        n_bytes += piece.text.len() + size_of::<String>();
+        batch.push(piece.text);
+        if n_bytes >= COUNT_BYTES {
+            n_bytes = 0;
+            to_count.send(std::mem::take(&mut batch))?;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(to_count.send(batch)?)
 }
 
 fn encode(args: &CodeArgs) -> Result<()> {
@@ -208,7 +246,10 @@ fn for_each_batch(mut work: impl FnMut(u64, &[String]) -> Result<()>) -> Result<
             }
             let line = String::from_utf8(line).map_err(|error| {
                 let (number, byte) = (first_line + lines.len() as u64, error.utf8_error().valid_up_to());
-                anyhow::anyhow!("standard input:{number}: byte {byte} of the line is not valid UTF-8")
+                anyhow::anyhow!(
+                    "standard input:{number}: invalid UTF-8 at byte {byte} of the line (0x{:02x})",
+                    error.as_bytes()[byte]
+                )
             })?;
             lines.push(line);
         }

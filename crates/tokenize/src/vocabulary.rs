@@ -176,7 +176,7 @@ impl Vocabulary {
 }
 
 /// What a JSON error says, without the place (which the caller puts in front).
-pub(crate) fn json_message(error: &serde_json::Error) -> String {
+fn json_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }

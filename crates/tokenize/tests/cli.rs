@@ -1,8 +1,11 @@
 //! The real program in a fresh folder.
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 const CORPUS: &str = include_str!("../../../tests/golden/tokenize/corpus.txt");
 
@@ -81,6 +84,37 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
+fn all_kinds_of_corpora_give_the_same_vocabulary() {
+    let dir = fresh();
+    assert!(train(dir.path(), "from-txt", &[]).status.success());
+    let texts: Vec<&str> = CORPUS.split_inclusive('\n').collect();
+    let lines: String = texts.iter().map(|text| serde_json::json!({ "text": text }).to_string() + "\n").collect();
+    fs_err::create_dir_all(dir.path().join("jsonl")).unwrap();
+    fs_err::write(dir.path().join("jsonl/a.jsonl"), lines).unwrap();
+    fs_err::write(dir.path().join("jsonl/notes.md"), "not read").unwrap();
+    let column: ArrayRef = Arc::new(StringArray::from(texts));
+    let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+    fs_err::create_dir(dir.path().join("parquet")).unwrap();
+    let file = fs_err::File::create(dir.path().join("parquet/a.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    for kind in ["jsonl", "parquet"] {
+        let out = format!("from-{kind}");
+        let args = ["train", "--config", "tiny", "--set", "tokenizer.n_merges=200", "--corpus", kind, "--out", &out];
+        let output = run(dir.path(), &args, "");
+        assert!(output.status.success(), "{}", stderr(&output));
+        let warned = stderr(&output).contains("1 files that are not .txt, .jsonl or .parquet are ignored");
+        assert_eq!(warned, kind == "jsonl", "{}", stderr(&output));
+        for name in ["vocab.json", "merges.txt"] {
+            let [ours, expected] =
+                [&*out, "from-txt"].map(|out| fs_err::read(dir.path().join(out).join(name)).unwrap());
+            assert!(ours == expected, "{name} of {kind}");
+        }
+    }
+}
+
+#[test]
 fn fewer_merges_than_asked_for_are_a_warning() {
     let dir = fresh();
     let output = train(dir.path(), "vocab", &["--set", "tokenizer.n_merges=30000"]);
@@ -98,7 +132,11 @@ fn bad_input_is_refused_and_an_earlier_result_stays() {
     fs_err::write(dir.path().join("corpus.txt"), b"fine\nbad \xe9\n").unwrap();
     let output = train(dir.path(), "vocab", &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("corpus.txt:2: byte 9 of the file is not valid UTF-8"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("corpus.txt:2: invalid UTF-8 at byte 9 of the file (0xe9)"),
+        "{}",
+        stderr(&output)
+    );
     fs_err::write(dir.path().join("corpus.txt"), "").unwrap();
     let output = train(dir.path(), "vocab", &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -106,6 +144,9 @@ fn bad_input_is_refused_and_an_earlier_result_stays() {
     let output = train(dir.path(), "vocab", &["--set", "tokenizer.n_merge=1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("n_merge"), "{}", stderr(&output));
+    let output = train(dir.path(), "vocab", &["--merges", "1"]);
+    assert_eq!(output.status.code(), Some(1), "wrong usage is the user's input");
+    assert!(stderr(&output).contains("--merges"), "{}", stderr(&output));
     assert!(before == fs_err::read(dir.path().join("vocab/vocab.json")).unwrap());
 }
 
@@ -114,7 +155,7 @@ fn bad_lines_are_named() {
     let dir = fresh();
     assert!(train(dir.path(), "vocab", &[]).status.success());
     for (args, input, expected) in [
-        (&["encode"][..], &b"a\nb \xff\n"[..], "standard input:2: byte 2 of the line is not valid UTF-8"),
+        (&["encode"][..], &b"a\nb \xff\n"[..], "standard input:2: invalid UTF-8 at byte 2 of the line (0xff)"),
         (&["encode", "--json"], b"\"a\"\nb\n", "standard input:2:1: expected a JSON string"),
         (&["decode"], b"1 2\n3 x\n", "standard input:2: expected ids from 0 to "),
         (&["decode"], b"99999\n", "found \"99999\""),

@@ -1,16 +1,37 @@
-//! Opening Parquet files that may be damaged.
+//! Opening Parquet files that may be damaged: corpora, and the shards made of them.
 
-use crate::error::ShardError;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::fmt::Display;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Why a Parquet file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields hold")]
+pub enum ParquetFileError {
+    /// Reading failed; the message names the path.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A file that is cut short, or no Parquet at all.
+    #[error(
+        "{path}: not a whole Parquet file: {message}\n  hint: it was cut short or is of another type; copy or make it again"
+    )]
+    NotParquet { path: PathBuf, message: String },
+    /// A file that cannot be decoded.
+    #[error("{path}: damaged Parquet file: {message}\n  hint: copy or make it again")]
+    Damaged { path: PathBuf, message: String },
+    /// A file compressed in a way this build does not know.
+    #[error(
+        "{path}: compressed with {codec}, which this build cannot read\n  hint: write the file with zstd or without compression"
+    )]
+    Codec { path: PathBuf, codec: String },
+}
 
 /// Opens a Parquet file and reads its footer; types as Parquet's own schema says, not as the writer's arrow schema does.
-pub(crate) fn parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, ShardError> {
+pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, ParquetFileError> {
     let mut file = fs_err::File::open(path)?;
-    let not_parquet = |message: String| ShardError::NotParquet { path: path.to_owned(), message };
+    let not_parquet = |message: String| ParquetFileError::NotParquet { path: path.to_owned(), message };
     let len = file.metadata()?.len();
     // Magic, footer length and magic again.
     if len < 12 {
@@ -47,17 +68,17 @@ pub(crate) fn parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std
 }
 
 /// Runs code that decodes a file; should it panic on damaged bytes, that is an error of the file.
-pub(crate) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, ShardError>) -> Result<T, ShardError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(damaged(path, "it cannot be decoded")))
+pub fn guarded<T, E: From<ParquetFileError>>(path: &Path, decode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(damaged(path, "it cannot be decoded").into()))
 }
 
 /// The error of bytes that cannot be decoded, or whose compression this build does not know.
-pub(crate) fn damaged(path: &Path, message: impl Display) -> ShardError {
+pub fn damaged(path: &Path, message: impl Display) -> ParquetFileError {
     let message = message.to_string();
     // Parquet's words for a codec whose cargo feature is off; which are on is the workspace's choice.
     match message.split_once("Disabled feature at compile time: ") {
-        Some((_, codec)) => ShardError::Codec { path: path.to_owned(), codec: codec.trim().to_owned() },
-        None => ShardError::Damaged { path: path.to_owned(), message },
+        Some((_, codec)) => ParquetFileError::Codec { path: path.to_owned(), codec: codec.trim().to_owned() },
+        None => ParquetFileError::Damaged { path: path.to_owned(), message },
     }
 }
 
@@ -71,12 +92,13 @@ mod tests {
         let error = ParquetError::General("Disabled feature at compile time: snap".to_owned());
         let text = damaged(Path::new("a.parquet"), error).to_string();
         assert!(text.starts_with("a.parquet: compressed with snap, which this build cannot read"), "{text}");
-        assert!(matches!(damaged(Path::new("a.parquet"), "bad page"), ShardError::Damaged { .. }));
+        assert!(matches!(damaged(Path::new("a.parquet"), "bad page"), ParquetFileError::Damaged { .. }));
     }
 
     #[test]
     fn panics_become_errors() {
-        let error = guarded::<()>(Path::new("a.parquet"), || panic!("as a decoder might")).unwrap_err();
+        let error =
+            guarded::<(), ParquetFileError>(Path::new("a.parquet"), || panic!("as a decoder might")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "a.parquet: damaged Parquet file: it cannot be decoded\n  hint: copy or make it again"

@@ -1,8 +1,7 @@
 //! .jsonl: a line is a document, the field `text` of a JSON object. Blank lines are passed over.
 
-use super::pieces::Document;
-use super::{CorpusFile, Sink};
-use crate::error::ShardError;
+use crate::error::CorpusError;
+use crate::{CorpusFile, Reading};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read};
 
@@ -15,47 +14,49 @@ struct Line {
 }
 
 /// Streams one file line by line.
-pub(super) fn read(file: &CorpusFile, index: &mut u64, sink: &mut Sink<'_>) -> Result<(), ShardError> {
-    let mut input = BufReader::with_capacity(1 << 16, fs_err::File::open(&file.path)?);
+pub(crate) fn read<E: From<CorpusError>>(file: &CorpusFile, reading: &mut Reading<'_, E>) -> Result<(), E> {
+    let path = file.path.as_path();
+    let mut input = BufReader::with_capacity(1 << 16, fs_err::File::open(path).map_err(CorpusError::Io)?);
     let mut buffer = Vec::new();
     let (mut offset, mut line) = (0, 0);
     loop {
         buffer.clear();
         line += 1;
-        let n_read = input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut buffer)? as u64;
+        let n_read = input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut buffer);
+        let n_read = n_read.map_err(CorpusError::Io)? as u64;
         if n_read == 0 {
             return Ok(());
         }
         if n_read == MAX_LINE_BYTES && buffer.last() != Some(&b'\n') {
-            return Err(ShardError::LineTooLong { path: file.path.clone(), line, limit: MAX_LINE_BYTES });
+            return Err(CorpusError::LineTooLong { path: path.to_owned(), line, limit: MAX_LINE_BYTES }.into());
         }
-        let text = std::str::from_utf8(&buffer).map_err(|error| ShardError::InvalidUtf8 {
-            path: file.path.clone(),
+        let text = std::str::from_utf8(&buffer).map_err(|error| CorpusError::InvalidUtf8 {
+            path: path.to_owned(),
             line,
             offset: offset + error.valid_up_to() as u64,
             byte: buffer[error.valid_up_to()],
         })?;
         let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if !text.trim().is_empty() {
-            let document = Document::new(format!("{}#{line}", file.name), *index);
-            *index += 1;
-            document.pieces_of(&text_of(file, line, text)?, sink)?;
+            let text = text_of(file, line, text.trim_end_matches(['\n', '\r']))?;
+            reading.document(format!("{}#{line}", file.name)).pieces_of(&text, reading.sink)?;
         }
         offset += n_read;
+        reading.report(file, offset);
     }
 }
 
-fn text_of(file: &CorpusFile, line: u64, json: &str) -> Result<String, ShardError> {
+fn text_of(file: &CorpusFile, line: u64, json: &str) -> Result<String, CorpusError> {
     match serde_json::from_str::<Line>(json) {
         Ok(Line { text: Some(text) }) => Ok(text),
         Ok(Line { text: None }) => Err(no_text(file, line, json)),
         Err(error) if error.is_data() => Err(no_text(file, line, json)),
-        Err(error) => Err(ShardError::NotJson { path: file.path.clone(), line, message: error.to_string() }),
+        Err(error) => Err(CorpusError::NotJson { path: file.path.clone(), line, message: message(&error) }),
     }
 }
 
 /// What stands on the line instead.
-fn no_text(file: &CorpusFile, line: u64, json: &str) -> ShardError {
+fn no_text(file: &CorpusFile, line: u64, json: &str) -> CorpusError {
     use serde_json::Value;
     let kind = |value: &Value| match value {
         Value::Null => "null",
@@ -67,12 +68,23 @@ fn no_text(file: &CorpusFile, line: u64, json: &str) -> ShardError {
     };
     let found = match serde_json::from_str(json) {
         Ok(Value::Object(fields)) => match fields.get("text") {
+            Some(Value::String(_)) => "more than one field of that name".to_owned(),
             Some(value) => format!("{} in it", kind(value)),
             None if fields.is_empty() => "no field".to_owned(),
-            None => format!("the fields {}", super::some_names(fields.keys())),
+            None => format!("the fields {}", crate::some_names(fields.keys())),
         },
         Ok(other) => format!("{} instead of an object", kind(&other)),
-        Err(error) => error.to_string(),
+        Err(error) => message(&error),
     };
-    ShardError::NoTextField { path: file.path.clone(), line, found }
+    CorpusError::NoTextField { path: file.path.clone(), line, found }
+}
+
+/// What serde_json says, without the number that the line has to it.
+fn message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(message) => format!("{message}, column {}", error.column()),
+        None => text,
+    }
 }

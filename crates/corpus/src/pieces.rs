@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// Bytes of the longest piece: documents up to this size are one piece and one row.
 pub const PIECE_BYTES: usize = 4 << 20;
 
-/// A document, or a stretch of a long one: what is encoded at once, and a row of the shards.
+/// A document, or a stretch of a long one: what is encoded or counted at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The document's name.
@@ -61,7 +61,7 @@ impl Gap {
 
 /// A document being cut.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     name: Arc<str>,
     index: u64,
     offset: u64,
@@ -70,12 +70,12 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(name: impl Into<Arc<str>>, index: u64) -> Document {
+    pub(crate) fn new(name: impl Into<Arc<str>>, index: u64) -> Document {
         Document { name: name.into(), index, offset: 0, begun: false, gap: Gap::None }
     }
 
     /// The next stretch of the document as a piece; none if it is white space only.
-    pub(super) fn piece(&mut self, text: &str) -> Option<Piece> {
+    pub(crate) fn piece(&mut self, text: &str) -> Option<Piece> {
         let offset = self.offset;
         self.offset += text.len() as u64;
         let from_word = text.trim_start_matches(is_space);
@@ -92,7 +92,11 @@ impl Document {
     }
 
     /// All pieces of a document whose text is at hand.
-    pub(super) fn pieces_of(mut self, mut text: &str, sink: &mut super::Sink<'_>) -> Result<(), crate::ShardError> {
+    pub(crate) fn pieces_of<E>(
+        mut self,
+        mut text: &str,
+        sink: &mut dyn FnMut(Piece) -> Result<(), E>,
+    ) -> Result<(), E> {
         while !text.is_empty() {
             let bytes = text.as_bytes();
             let end = if bytes.len() < PIECE_BYTES { bytes.len() } else { cut(&bytes[..PIECE_BYTES]) };
@@ -113,7 +117,7 @@ fn is_space(c: char) -> bool {
 
 /// Where to cut a full window of UTF-8: after its last line feed, else after its last blank, else before its last
 /// character, which may be incomplete. At least 1.
-pub(super) fn cut(window: &[u8]) -> usize {
+pub(crate) fn cut(window: &[u8]) -> usize {
     if let Some(at) = window.iter().rposition(|&b| b == b'\n') {
         return at + 1;
     }

@@ -1,0 +1,194 @@
+//! `gpt1-pretrain bench`: how fast this machine trains, evaluates and samples.
+
+use crate::batch::{self, Scratch};
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use gpt1_artifacts::manifest;
+use gpt1_artifacts::preset::Preset;
+use gpt1_kernels::Precision;
+use gpt1_model::{Config, Dropout, Model, Params, Sampler, sample_token};
+use gpt1_training::{Adam, AdamConfig, clip_scale, gradient_norm};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde_json::json;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+/// Measure the speed of a preset's shape on random tokens. The result goes to stdout.
+#[derive(Args, Debug, Clone)]
+pub struct BenchArgs {
+    /// A preset (tiny, small, gpt1) or a YAML file like it: the shape.
+    #[arg(long, default_value = "gpt1")]
+    pub preset: String,
+    /// What to measure: whole updates, forward and loss, or drawing a token at a time.
+    #[arg(long, value_enum, default_value_t = Mode::Train)]
+    pub mode: Mode,
+    /// Windows of n_ctx tokens at once.
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub batch: NonZeroUsize,
+    /// Entries of the vocabulary [default: 40478 at gpt1, 8192 at small, else 4096].
+    #[arg(long, value_name = "N")]
+    pub vocab: Option<NonZeroUsize>,
+    /// All three dropout rates [default: the preset's].
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f32>,
+    /// f32, bf16, or auto (bf16 where the CPU computes it).
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub precision: String,
+    /// Threads (default: all cores).
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Steps to measure, after two to warm up; in sampling, runs of 128 tokens.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub steps: NonZeroUsize,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Forward, loss, backward, clipping and the optimiser's update.
+    Train,
+    /// Forward and loss.
+    Forward,
+    /// One token at a time with kept keys and values, batch 1, after a prompt of 16 tokens.
+    Sample,
+}
+
+/// Steps before the clock counts.
+const WARM_UP: usize = 2;
+/// Tokens of the prompt and of a run in sampling.
+const PROMPT: usize = 16;
+const DRAWN: usize = 128;
+
+/// Runs the subcommand.
+pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let preset = Preset::load(&args.preset, &[])?;
+    let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    let precision = Precision::choose(&args.precision)?;
+    let default_vocab = match args.preset.as_str() {
+        "gpt1" => 40478,
+        "small" => 8192,
+        _ => 4096,
+    };
+    let mut config = Config::new(&preset.model, args.vocab.map_or(default_vocab, NonZeroUsize::get));
+    if let Some(p) = args.dropout {
+        ensure!((0.0..1.0).contains(&p), "--dropout {p}: expected a probability from 0 to below 1");
+        (config.embd_pdrop, config.resid_pdrop, config.attn_pdrop) = (p, p, p);
+    }
+    let t = config.n_positions;
+    let flops = config.flops_per_token(t) * if args.mode == Mode::Train { 3.0 } else { 1.0 };
+    let model = Model::init(config, 1);
+    let (seconds, tokens) = match args.mode {
+        Mode::Train => (train(model, &preset, args), args.batch.get() * t),
+        Mode::Forward => (forward(&model, args), args.batch.get() * t),
+        Mode::Sample => {
+            ensure!(t >= PROMPT + DRAWN, "--mode sample needs a context of {}, not {t}", PROMPT + DRAWN);
+            (sample(&model, args), DRAWN)
+        }
+    };
+    let mut rates: Vec<f64> = seconds.iter().map(|s| tokens as f64 / s).collect();
+    rates.sort_by(f64::total_cmp);
+    let median = if rates.len() % 2 == 1 {
+        rates[rates.len() / 2]
+    } else {
+        f64::midpoint(rates[rates.len() / 2 - 1], rates[rates.len() / 2])
+    };
+    let (slowest, fastest) = (rates[0], rates[rates.len() - 1]);
+    let tflops = median * flops / 1e12;
+    let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
+    let mode = args.mode.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    let precision = precision.name();
+    let line = if args.json {
+        let object = json!({
+            "mode": mode, "preset": args.preset, "batch": args.batch, "dropout": args.dropout, "precision": precision,
+            "threads": n_threads, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
+            "n": rates.len(), "tflops": tflops, "peak_rss_gib": peak,
+        });
+        format!("{object}\n")
+    } else {
+        format!(
+            "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, peak {peak:.2} GiB\n",
+            args.preset,
+            args.batch,
+            args.dropout.unwrap_or(preset.model.resid_pdrop),
+        )
+    };
+    crate::sample::print(&line)?;
+    Ok(())
+}
+
+/// Windows of random tokens.
+fn windows(n: usize, length: usize, vocab_size: usize, random: &mut ChaCha8Rng) -> Vec<Vec<u32>> {
+    (0..n).map(|_| (0..length).map(|_| random.next_u32() % vocab_size as u32).collect()).collect()
+}
+
+/// Seconds of each measured step.
+fn clock(steps: NonZeroUsize, mut step: impl FnMut()) -> Vec<f64> {
+    (0..WARM_UP).for_each(|_| step());
+    (0..steps.get())
+        .map(|_| {
+            let start = Instant::now();
+            step();
+            start.elapsed().as_secs_f64()
+        })
+        .collect()
+}
+
+fn train(mut model: Model, preset: &Preset, args: &BenchArgs) -> Vec<f64> {
+    let p = &preset.pretrain;
+    let adam = AdamConfig {
+        learning_rate: p.learning_rate,
+        beta1: p.beta1,
+        beta2: p.beta2,
+        epsilon: p.epsilon,
+        weight_decay: p.weight_decay,
+        max_grad_norm: Some(1.0),
+    };
+    let mut state = Adam::new(&model.params.layout);
+    let mut grads = Params::zeros(&model.params.layout);
+    let mut scratch = Scratch::new(&model);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut update = 0;
+    clock(args.steps, || {
+        let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
+        let dropout = Dropout { seed: 1, step: update };
+        grads.data.fill(0.0);
+        batch::gradients(&model, &windows, windows.len(), dropout, &mut scratch, &mut grads, || false);
+        let scale = clip_scale(gradient_norm(&grads), adam.max_grad_norm);
+        state.update(&mut model.params, &grads, &adam, 1.0, scale);
+        update += 1;
+    })
+}
+
+fn forward(model: &Model, args: &BenchArgs) -> Vec<f64> {
+    let mut scratch = Scratch::new(model);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    clock(args.steps, || {
+        let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
+        batch::loss(model, &windows, windows.len(), &mut scratch);
+    })
+}
+
+fn sample(model: &Model, args: &BenchArgs) -> Vec<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut seconds = Vec::new();
+    for run in 0..=args.steps.get() {
+        let mut sampler = Sampler::new(model);
+        let mut logits = Vec::new();
+        for _ in 0..PROMPT {
+            logits = sampler.feed(random.next_u32() % model.config.vocab_size as u32).to_vec();
+        }
+        let start = Instant::now();
+        for _ in 0..DRAWN {
+            let token = sample_token(&mut logits, 1.0, 0, &mut random);
+            logits.copy_from_slice(sampler.feed(token));
+        }
+        if run > 0 {
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    seconds
+}
