@@ -1,7 +1,8 @@
 //! The whole chain through the real binaries, and what must hold between its stages.
 
 use gpt1_artifacts::digest;
-use gpt1_tests::{Chain, quick, succeed, text};
+use gpt1_tests::{Chain, binary, quick, stderr, succeed, text};
+use std::process::Command;
 
 #[test]
 fn every_sample_task_is_fine_tuned_and_scored() {
@@ -74,6 +75,32 @@ fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
         );
     }
     assert_eq!(digest::path(&dir.path().join("rte-1")).unwrap(), digest::path(&dir.path().join("rte-3")).unwrap());
+}
+
+/// A CPU without bf16 in hardware, played by forbidding AVX-512, falls back to f32 and says so.
+#[test]
+fn bf16_falls_back_where_the_cpu_lacks_it() {
+    let chain = Chain::get();
+    let dir = tempfile::tempdir().unwrap();
+    let (shards, vocabulary) = (chain.arg("shards"), chain.arg("vocabulary"));
+    for cpu in ["avx2", "plain"] {
+        let mut digests = Vec::new();
+        for precision in ["bf16", "auto", "f32"] {
+            let out = dir.path().join(format!("{cpu}-{precision}"));
+            let arguments = quick(&["--shards", &shards, "--tokenizer", &vocabulary, "--out", text(&out)]);
+            let output = Command::new(binary("pretrain"))
+                .args(arguments)
+                .args(["--precision", precision])
+                .env("GPT1_CPU", cpu)
+                .output()
+                .unwrap();
+            let message = stderr(&output);
+            assert!(output.status.success() && message.contains("precision f32"), "{message}");
+            assert_eq!(message.contains("does not compute bf16"), precision == "bf16", "{message}");
+            digests.push(digest::path(&out).unwrap());
+        }
+        assert!(digests.iter().all(|d| *d == digests[0]), "{cpu}: {digests:?}");
+    }
 }
 
 #[test]
