@@ -1,7 +1,5 @@
 //! Counting the words of texts on all cores, in memory bounded by the distinct words.
 
-use crate::clean::standardize;
-use crate::encoder::lower;
 use crate::hash::Map;
 use crate::words::{self, LINE_BREAK};
 use rayon::prelude::*;
@@ -28,18 +26,11 @@ pub fn count_words(batches: impl Iterator<Item = Vec<String>> + Send) -> Vec<Wor
 }
 
 fn count_text(text: &str, counts: &mut Map<Box<str>, u64>) {
-    let cleaned = standardize(text);
-    let mut lowered = String::new();
-    words::split(&cleaned, |word| {
-        if word == LINE_BREAK {
-            return;
-        }
-        let word = lower(word, &mut lowered);
-        match counts.get_mut(word) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(word.into(), 1);
-            }
+    words::each_word(text, |word| match counts.get_mut(word) {
+        _ if word == LINE_BREAK => {}
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(word.into(), 1);
         }
     });
 }

@@ -1,7 +1,6 @@
 //! The encoder: text to ids and back.
 
 use crate::bpe::{Bpe, Scratch, UNKNOWN_ID};
-use crate::clean::standardize;
 use crate::hash::Map;
 use crate::vocabulary::{END_OF_WORD, LINE_BREAK_ENTRY, Vocabulary, VocabularyError};
 use crate::words::{self, LINE_BREAK};
@@ -10,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 /// Raised when the same vocabulary gives other ids than before (cleaning, splitting, lower-casing).
-const RULES_VERSION: u32 = 1;
+const RULES_VERSION: u32 = 2;
 
 /// A vocabulary with all that encoding needs; it never changes, so any number of threads can share it.
 #[derive(Debug)]
@@ -47,17 +46,12 @@ impl Encoder {
 
     /// The ids of a text. A line break inside the text is the id of `\n</w>`; an unknown character is id 0.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        let cleaned = standardize(text);
-        let mut ids = Vec::with_capacity(cleaned.len() / 4 + 1);
+        let mut ids = Vec::with_capacity(text.len() / 4 + 1);
         let mut scratch = Scratch::default();
-        let mut lowered = String::new();
-        words::split(&cleaned, |word| {
-            let word = if word == LINE_BREAK { word } else { lower(word, &mut lowered) };
-            match self.whole_words.get(word) {
-                Some(&id) => ids.push(id),
-                None if word == LINE_BREAK => ids.push(UNKNOWN_ID),
-                None => self.bpe.encode_word(word, &mut scratch, &mut ids),
-            }
+        words::each_word(text, |word| match self.whole_words.get(word) {
+            Some(&id) => ids.push(id),
+            None if word == LINE_BREAK => ids.push(UNKNOWN_ID),
+            None => self.bpe.encode_word(word, &mut scratch, &mut ids),
         });
         ids
     }
@@ -116,19 +110,4 @@ impl Encoder {
     pub fn copy_files_to(&self, dir: &Path) -> io::Result<()> {
         self.vocabulary.write(dir)
     }
-}
-
-/// The word in lower case, by Unicode's rules for a word on its own (final sigma); `buffer` holds it if it is another.
-pub(crate) fn lower<'a>(word: &'a str, buffer: &'a mut String) -> &'a str {
-    if word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        return word;
-    }
-    if word.is_ascii() {
-        buffer.clear();
-        buffer.push_str(word);
-        buffer.make_ascii_lowercase();
-    } else {
-        *buffer = word.to_lowercase();
-    }
-    buffer
 }

@@ -1,8 +1,9 @@
 //! GPT-1's text encoder: clean, split, learn and apply the byte-pair vocabulary (paper 4.1: "We used a bytepair encoding
 //! (BPE) vocabulary with 40,000 merges").
 //!
-//! Text becomes ids in five steps: [`clean::standardize`], [`words::split`], lower-casing of each word, byte-pair encoding of
-//! each word ([`bpe::Bpe`]), look-up. [`Encoder`] does all five; it reads and writes the files of OpenAI's release.
+//! Text becomes ids as in OpenAI's released code: [`ftfy::fix_text`], [`clean::standardize`], [`spacy::split_words`],
+//! [`spacy::lowercase`], byte-pair encoding of each word ([`bpe::Bpe`]), look-up. [`Encoder`] does it all; it reads and writes
+//! the files of OpenAI's release.
 //!
 //! A vocabulary is learned from texts in three: [`count::count_words`], [`learn::alphabet`],
 //! [`learn::learn`]; [`Vocabulary::from_learned`] gives the result its ids.
@@ -22,8 +23,10 @@ pub mod bpe;
 pub mod clean;
 pub mod count;
 pub mod encoder;
+pub mod ftfy;
 mod hash;
 pub mod learn;
+pub mod spacy;
 pub mod vocabulary;
 pub mod words;
 

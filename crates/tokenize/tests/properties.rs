@@ -140,7 +140,7 @@ fn long_words_and_strange_texts_are_encoded() {
         let ids = encoder.encode(text);
         assert!(ids.iter().all(|&id| (id as usize) < encoder.n_vocab()), "{text:?}");
     }
-    assert_eq!(encoder.encode("☃a☃☃"), [&[0], &encoder.encode("ab")[..1], &[0, 0]].concat());
+    assert_eq!(encoder.encode("жaжж"), [&[0], &encoder.encode("ab")[..1], &[0, 0]].concat());
     let long = "ha".repeat(500_000);
     assert_eq!(encoder.decode(&encoder.encode(&long)), long);
     assert_eq!(encoder.encode(&"\u{301}".repeat(1_000_000)).len(), 1_000_000);

@@ -80,6 +80,34 @@ class Maker:
         for _ in range(count):
             yield self.lower("".join(r.choices(LOWER, k=r.randint(1, 6))))
 
+    def every_rule(self):
+        """Each affix, unit and hyphen where it counts and where it does not; hosts and addresses with each part at its limits."""
+        from spacy_tokenizer_spec import CURRENCY2, HYPHENS2, PUNCT2, QUOTES2, UNITS2
+        marks = [m.replace("\\", "") for m in PUNCT2 + QUOTES2 + CURRENCY2 + [r"\§", "%", "=", "+", ".", "..", "...", "°", "☺"]]
+        for mark in marks:
+            for place in ["{}", "{}w", "w{}", "{}w{}", "{0}{0}w", "w{0}{0}", "{0}{0}{0}", "5{}", "w5{}", "{}don't", "don't{}", "w{}w", "'s{}", "{}.", "w{}.", "W{}."]:
+                yield self.chunk(place.format(mark, mark))
+        for unit in UNITS2 + marks + ["+", "'s", "xm", "kmm", "k"]:
+            for place in ["5{}", "a1{}", "٣{}", "5 {}".replace(" ", "."), "5{}.", "x{}", "12am{}"]:
+                yield self.chunk(place.format(unit))
+        for hyphen in HYPHENS2 + ["----", "--—", "―", "~~", "-–"]:
+            for place in ["a{}b", "a{}B", "1{}b", "1{}2", "a{}1", "a.{}b", 'a?";:=,.{}b', "a!{}b", "{}b", "a{}"]:
+                yield self.chunk(place.format(hyphen))
+        # `☺` is an infix, but not in a URL.
+        numbers = [str(n) for n in range(0, 270)] + ["00", "01", "007", "099", "1000", "٣", "1٣", "2٣", "25٣", "22٣", "1٣٣", "٣٣", "٣٣٣", ""]
+        for place in ["{}.2.3.4", "1.{}.3.4", "1.2.{}.4", "1.2.3.{}", "172.{}.3.4", "192.{}.1.1", "169.{}.1.1", "a@{}.9.9.9", "{}.16.1.1"]:
+            for number in numbers:
+                yield self.chunk(place.format(number) + "☺x")
+        hosts = ["a.co", "a.c", "a.cO", "a-.co", "-a.co", "a-b.co", "-.co", "a..co", "a.1.co", "a.-.co", "a.b-.co", "A.co", "a.CO", "é.co", "1.co", ".co", "a.co-",
+                 "a.1co", "10.0.0.1.co", "a_b.co", "localhost", "1.2.3.4", "10.2.3.4"]
+        schemes = ["", "http://", "https://", "httpss://", "ftp://", "mailto://", "Http://", "://", "file://", "x@", "@", "http://@", "http://x@", "x:y@",
+                   "x@y@", "é@", "(", "_", "US$", "'", "x@b-@"]
+        ends = ["☺x", "☺", "☺/", "☺_", "☺é", "☺.", "☺'s", "", ":80☺x", "?☺1", "☺x)'s."]
+        for scheme in schemes:
+            for host in hosts:
+                for end in ends:
+                    yield self.chunk(scheme + host + end)
+
     def every_code_point(self):
         """One case for 500 code points and place: between spaces in a text, so that each is a chunk of its own."""
         places = ["{}", "{}a", "a{}", "5{}", "a.{}", "{}.", "a{}.", "A{}.", "{}A.", "a{}b", "a.{}b", "a{}.B", "a.B{}", "{},b", "a,{}", "{}a.co",
@@ -110,7 +138,7 @@ def golden(maker):
     r = random.Random(1)
     write(os.path.join(HERE, "texts.jsonl"), maker.texts(2018, 2000))
     exceptions = [maker.chunk(e) for e in maker.exceptions]
-    write(os.path.join(HERE, "chunks.jsonl"), exceptions + list(maker.chunks(r, 4000)))
+    write(os.path.join(HERE, "chunks.jsonl"), exceptions + list(maker.every_rule()) + list(maker.chunks(r, 4000)))
     changed = [maker.lower(chr(c)) for c in range(0x110000) if chr(c).lower() != chr(c)]
     # Upper-case letters that are younger than Unicode 14.0.
     young = [0x1C89, 0xA7CB, 0xA7CC, 0xA7CE, 0xA7D2, 0xA7D4, 0xA7DA, 0xA7DC, *range(0x10D50, 0x10D66), *range(0x16EA0, 0x16EB9)]
