@@ -286,7 +286,7 @@ mod tests {
                 let mut grads = Params::zeros(&model.params.layout);
                 let with = loss(&model, form, dropout, Some(&mut grads));
                 assert!((with - loss(&model, form, dropout, None)).abs() < 1e-6);
-                for tensor in model.params.layout.clone().tensors.iter() {
+                for tensor in &model.params.layout.clone().tensors {
                     for i in tensor.range.clone().step_by(1 + tensor.range.len() / 7) {
                         let x = model.params.data[i];
                         let h = 4e-3;
