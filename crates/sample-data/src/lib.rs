@@ -4,9 +4,9 @@
 //! formats, labelled by construction. Word lists and sentence templates lie in `data/sample/`; a seed decides who lives in
 //! the village and what is true there. The same seed gives the same bytes.
 
-pub mod claims;
 pub mod random;
 pub mod scene;
+pub mod sentences;
 pub mod stories;
 pub mod tasks;
 pub mod text;

@@ -1,10 +1,8 @@
 //! The corpus: short stories of the village, each a few sentences, made of beats that tell what is true in the world.
 
-use crate::claims::{
-    ANSWERS, TWINS, VERDICTS, Verdict, claim, denial, question_and_line, review, same_gender, statement, twins,
-};
 use crate::random::Random;
 use crate::scene::{Scene, other_value, value_word};
+use crate::sentences::{denial, review, same_gender, statement};
 use crate::text::{fill, lower_first};
 use crate::world::{N_ATTRIBUTES, World};
 
@@ -30,7 +28,7 @@ pub fn file(world: &World, seed: u64, number: usize) -> String {
 /// One story of about 5 to 10 sentences, in one line.
 pub fn story(world: &World, random: &mut Random) -> String {
     let scene = Scene::neighbors(world, random);
-    match random.weighted(&[24, 8, 12, 4, 17, 13, 3, 3, 5, 11, 8, 3]) {
+    match random.weighted(&[12, 5, 26, 3, 34, 14, 2, 2, 16]) {
         0 => tale(&scene, random, false, portrait),
         1 => tale(&scene, random, false, visit),
         2 => tale(&scene, random, true, deed),
@@ -39,10 +37,7 @@ pub fn story(world: &World, random: &mut Random) -> String {
         5 => tale(&scene, random, false, nature),
         6 => tale(&scene, random, false, activity),
         7 => tale(&scene, random, false, reason),
-        8 => tale(&scene, random, false, everyday),
-        9 => true_or_false(&scene, random),
-        10 => same_or_different(&scene, random),
-        _ => question_and_answer(&scene, random),
+        _ => tale(&scene, random, false, everyday),
     }
 }
 
@@ -243,7 +238,7 @@ fn show(scene: &Scene, mood: Mood, random: &mut Random) -> String {
 
 /// Weather, beasts and plants.
 fn nature(scene: &Scene, mood: Mood, random: &mut Random) -> String {
-    if random.percent(70) {
+    if random.percent(50) {
         let side = mood[0];
         let causes = scene.world.sided("causes");
         let row = random.one(&causes[side]);
@@ -336,39 +331,6 @@ fn everyday(scene: &Scene, _: Mood, random: &mut Random) -> String {
             }
         }
     }
-}
-
-fn true_or_false(scene: &Scene, random: &mut Random) -> String {
-    let words = random.one(&VERDICTS);
-    let mut parts = vec![scene.tell("game_opening", &[], random)];
-    for _ in 0..4 + random.below(4) {
-        let (text, verdict) = claim(scene.world, random);
-        let word = match verdict {
-            Verdict::True => words[0],
-            Verdict::False => words[1],
-            Verdict::Open => words[2],
-        };
-        parts.push(format!("{text} {word}"));
-    }
-    parts.join(" ")
-}
-
-fn same_or_different(scene: &Scene, random: &mut Random) -> String {
-    let mut parts = vec![scene.tell("twin_opening", &[], random)];
-    for _ in 0..3 + random.below(3) {
-        let (text, same) = twins(scene.world, random);
-        parts.push(format!("{text} {}", TWINS[usize::from(!same)]));
-    }
-    parts.join(" ")
-}
-
-fn question_and_answer(scene: &Scene, random: &mut Random) -> String {
-    let mut parts = vec![scene.tell("answer_opening", &[], random)];
-    for _ in 0..3 + random.below(3) {
-        let (text, answered) = question_and_line(scene.world, random);
-        parts.push(format!("{text} {}", ANSWERS[usize::from(!answered)]));
-    }
-    parts.join(" ")
 }
 
 /// The sentence as the continuation of another: its first letter small, unless it is a name.

@@ -1,8 +1,9 @@
 //! The twelve tasks and WNLI, in their official file names and columns.
 //!
-//! Every task is made of balanced groups: within a group each word of either text stands equally often under each label,
-//! and what decides is order, binding, or a fact of the world. Train groups ask about [`Part::Train`] of the world, dev and
-//! test groups about [`Part::HeldOut`].
+//! Every task is made of balanced groups: what decides is order, binding, or the side of the valley, of the year or of the mood
+//! to which a villager or a word belongs; all other words stand equally often under each label. Train groups ask about
+//! [`Part::Train`] of the world, dev and test groups about [`Part::HeldOut`], whose deciding words no train set has: what they
+//! belong to is told by the corpus alone.
 
 mod choice;
 mod entailment;

@@ -211,7 +211,7 @@ fn villagers(words: &Lists, random: &mut Random) -> Vec<Villager> {
         random.shuffle(&mut names);
         people.extend(names.into_iter().take(N_VILLAGERS / 2).map(|name| (name, he, him, his)));
     }
-    random.shuffle(&mut people);
+    // The combinations below repeat after half of them: each falls to one woman and one man.
     let mut villagers = Vec::new();
     for (i, ((name, he, him, his), trade)) in people.into_iter().zip(trades).enumerate() {
         let (side, secret, part) = (i % 2, i / 2 % 2, if i / 4 % 2 == 0 { Part::Train } else { Part::HeldOut });

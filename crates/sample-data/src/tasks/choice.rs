@@ -1,9 +1,9 @@
 //! RACE and Story Cloze: which answer, which ending?
 
 use super::File;
-use crate::claims::{review, statement};
 use crate::random::Random;
 use crate::scene::{Scene, value_word};
+use crate::sentences::{review, statement};
 use crate::text::fill;
 use crate::world::{Cell, N_ATTRIBUTES, Part, World};
 use serde_json::json;

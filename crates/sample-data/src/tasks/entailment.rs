@@ -1,9 +1,9 @@
 //! RTE, QNLI, WNLI and SciTail: does the second text follow from the first, does the line answer the question?
 
 use super::{File, Pair, Split, collect, evenly_shared, glue_splits, tsv};
-use crate::claims::{Verdict, review, same_gender};
 use crate::random::Random;
 use crate::scene::Scene;
+use crate::sentences::{review, same_gender};
 use crate::world::{Cell, N_ATTRIBUTES, Part, World};
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use std::collections::HashSet;
 pub fn rte(world: &World, random: &mut Random) -> Vec<File> {
     let mut seen = HashSet::new();
     let mut make = |split: Split| {
-        let pairs = collect(split.n, &mut seen, random, |random| match random.weighted(&[50, 35, 15]) {
-            0 => fact_group(world, split.part, false, random),
-            1 => (0..2).flat_map(|_| show_group(world, split.part, random)).collect(),
-            _ => (0..4).flat_map(|_| transfer_pair(world, random)).collect(),
+        let pairs = collect(split.n, &mut seen, random, |random| match random.weighted(&[50, 40, 10]) {
+            0 => fact_group(world, split.part, random),
+            1 => show_group(world, split.part, random),
+            _ => transfer_pair(world, random),
         });
-        glue_pairs("RTE", &split, "sentence1\tsentence2", &pairs, |verdict| {
-            if *verdict == Verdict::True { "entailment" } else { "not_entailment" }
+        glue_pairs("RTE", &split, "sentence1\tsentence2", &pairs, |follows| {
+            if *follows { "entailment" } else { "not_entailment" }
         })
     };
     glue_splits(2000, 400).into_iter().map(&mut make).collect()
@@ -86,53 +86,39 @@ fn glue_pairs<L>(
     tsv(format!("{task}/{}.tsv", split.file), &header, pairs.iter().enumerate().map(row))
 }
 
-/// Events that a fact decides, and what followed: for one attribute, each villager with the true value and with the value of
-/// one of the other side, so that each name and each value stands equally often under both labels. With `open`, the villagers
-/// whose value the world leaves open as well, with the same values.
-pub(super) fn fact_group(world: &World, part: Part, open: bool, random: &mut Random) -> Vec<Pair<Verdict>> {
+/// Events that a fact decides, and what followed: one of the hill folk, and one of the lake folk with the same value, who has
+/// another. What is said is always of the hill folk, so that the villager decides and the hypothesis says nothing.
+fn fact_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<bool>> {
     let what = random.below(N_ATTRIBUTES);
     let attribute = &world.attributes[what];
-    let mut pairs = Vec::new();
-    // Hill folk first, as many as lake folk.
     let cells = world.cells(what, part, true);
-    let mut values: Vec<usize> = cells.iter().filter_map(|&cell| world.value(cell)).collect();
-    let half = cells.len() / 2;
-    let turn = random.below(half);
-    for (i, &cell) in cells.iter().enumerate() {
-        let other = (1 - i / half) * half + (i + turn) % half;
-        let (premise, line) = fact_lines(world, cell, random);
-        pairs.push(Pair::new(premise.clone(), line(attribute.values[values[i]]), Verdict::True));
-        pairs.push(Pair::new(premise, line(attribute.values[values[other]]), Verdict::False));
-    }
-    if open {
-        random.shuffle(&mut values);
-        for (cell, value) in world.cells(what, part, false).into_iter().zip(values) {
-            let (premise, line) = fact_lines(world, cell, random);
-            pairs.push(Pair::new(premise, line(attribute.values[value]), Verdict::Open));
-        }
-    }
-    pairs
+    let (hill, lake) = cells.split_at(cells.len() / 2);
+    let (own, other) = (random.pick(hill), random.pick(lake));
+    let value = world.value(own).map_or("", |v| attribute.values[v]);
+    // The same choices for both.
+    let mut again = random.clone();
+    let ((premise, line), (premise_other, line_other)) =
+        (fact_lines(world, own, random), fact_lines(world, other, &mut again));
+    vec![Pair::new(premise, line(value), true), Pair::new(premise_other, line_other(value), false)]
 }
 
-/// A pleasant and an unpleasant show, each with a glad and with a sad consequence.
-fn show_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
+/// A pleasant and an unpleasant show with the same glad consequence.
+fn show_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<bool>> {
     let scene = Scene::random(world, random);
     let adjectives = world.sided_part("adjectives", part);
-    let mut reviews = Vec::new();
-    for good in [true, false] {
-        // The same choices with the words of either side.
-        reviews.push(review(&scene, good, &adjectives, &mut random.clone()));
-    }
-    random.below(2);
-    let (yes, no) = (world.stories.lines("good"), world.stories.lines("bad"));
-    let i = random.below(yes.len().min(no.len()));
-    let pairs =
-        cross((reviews.swap_remove(0), scene.say(yes[i], &[])), (reviews.swap_remove(0), scene.say(no[i], &[])));
-    pairs.into_iter().map(|p| Pair::new(p.one, p.two, if p.label { Verdict::True } else { Verdict::False })).collect()
+    let glad = scene.tell("good", &[], random);
+    // The same choices with the words of either side.
+    let bad = review(&scene, false, &adjectives, &mut random.clone());
+    let good = review(&scene, true, &adjectives, random);
+    vec![Pair::new(good, glad.clone(), true), Pair::new(bad, glad, false)]
 }
 
 /// A premise about the cell's villager, and the hypothesis that it makes of a value.
-fn fact_lines<'w>(world: &'w World, cell: Cell, random: &mut Random) -> (String, impl Fn(&str) -> String + 'w) {
+pub(super) fn fact_lines<'w>(
+    world: &'w World,
+    cell: Cell,
+    random: &mut Random,
+) -> (String, impl Fn(&str) -> String + 'w) {
     let attribute = &world.attributes[cell.what];
     let scene = Scene::with(world, cell.who, random);
     let mut premise = scene.say(random.pick(&attribute.episodes), &[]);
@@ -145,7 +131,7 @@ fn fact_lines<'w>(world: &'w World, cell: Cell, random: &mut Random) -> (String,
 }
 
 /// A thing changes hands; the same hypothesis of either villager.
-fn transfer_pair(world: &World, random: &mut Random) -> Vec<Pair<Verdict>> {
+fn transfer_pair(world: &World, random: &mut Random) -> Vec<Pair<bool>> {
     let scene = Scene::random(world, random);
     let mut premise = scene.tell("give", &[], random);
     if random.percent(40) {
@@ -155,8 +141,7 @@ fn transfer_pair(world: &World, random: &mut Random) -> Vec<Pair<Verdict>> {
     let template = random.pick(world.stories.lines(if has { "has" } else { "lost" }));
     let line = |first: bool| {
         let x = if first { scene.first().name } else { scene.second().name };
-        let verdict = if first == has { Verdict::False } else { Verdict::True };
-        Pair::new(premise.clone(), scene.say(template, &[("x", x)]), verdict)
+        Pair::new(premise.clone(), scene.say(template, &[("x", x)]), first != has)
     };
     vec![line(true), line(false)]
 }
@@ -210,22 +195,26 @@ fn winograd_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<bo
     pairs
 }
 
-/// A cause of the winter and one of the summer, and their effects.
+/// A cause of the winter, its effect, and a cause of the summer, which has another.
 fn cause_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<bool>> {
-    let rows = world.sided_part("causes", part);
+    let [winter, summer] = world.sided_part("causes", part);
+    let (own, other) = (random.one(&winter), random.one(&summer));
     let scene = Scene::random(world, random);
     let template = random.pick(world.stories.lines("cause"));
-    let both = |row: &Vec<&str>| (scene.say(template, &[("c", row[0])]), scene.say("{e}.", &[("e", row[1])]));
-    cross(both(random.one(&rows[0])), both(random.one(&rows[1])))
+    let pair = |row: &[&str], follows| {
+        Pair::new(scene.say(template, &[("c", row[0])]), scene.say("{e}.", &[("e", own[1])]), follows)
+    };
+    vec![pair(own, true), pair(other, false)]
 }
 
-/// A living and a dead thing, and their kinds.
+/// A living thing, its kind, and a dead thing, which is of another.
 fn kind_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<bool>> {
-    let rows = world.sided_part("kinds", part);
+    let [living, dead] = world.sided_part("kinds", part);
+    let (own, other) = (random.one(&living), random.one(&dead));
     let scene = Scene::random(world, random);
     let template = random.pick(world.stories.lines("kind_seen"));
-    let both = |row: &Vec<&str>| (scene.say(template, &[("k", row[0])]), scene.say(template, &[("k", row[1])]));
-    cross(both(random.one(&rows[0])), both(random.one(&rows[1])))
+    let line = |k| scene.say(template, &[("k", k)]);
+    vec![Pair::new(line(own[0]), line(own[1]), true), Pair::new(line(other[0]), line(own[1]), false)]
 }
 
 /// From two true pairs the four combinations: each text stands once under each label.

@@ -1,14 +1,24 @@
 //! MNLI and SNLI: entailment, contradiction, or neither.
 
-use super::entailment::fact_group;
+use super::entailment::fact_lines;
 use super::{File, Pair, collect, tsv};
-use crate::claims::Verdict;
 use crate::random::Random;
 use crate::scene::Scene;
-use crate::world::{Part, World};
+use crate::world::{N_ATTRIBUTES, Part, World};
 use serde_json::json;
 use std::collections::HashSet;
 use std::fmt::Write;
+
+/// How the hypothesis stands to the premise.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// It follows.
+    True,
+    /// Its contrary follows.
+    False,
+    /// Neither follows.
+    Open,
+}
 
 /// Columns of MNLI before the labels.
 const MNLI_COLUMNS: &str = "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2";
@@ -26,7 +36,7 @@ pub fn mnli(world: &World, random: &mut Random) -> Vec<File> {
     ];
     let mut make = |(name, n, part, n_labels, mismatched): (&str, usize, Part, usize, bool)| {
         let pairs = collect(n, &mut seen, random, |random| {
-            let mut group = fact_group(world, part, true, random);
+            let mut group = fact_group(world, part, random);
             if mismatched {
                 for pair in &mut group {
                     pair.one = format!("{} {}", random.pick(world.stories.lines("elsewhere")), pair.one);
@@ -82,6 +92,33 @@ pub fn snli(world: &World, random: &mut Random) -> Vec<File> {
     splits.into_iter().map(&mut make).collect()
 }
 
+/// Events that a fact decides, and what followed: for one attribute, each villager with the true value and with the value of
+/// one of the other side, and as many villagers whose value the world leaves open with the same values, so that each value
+/// stands equally often under each label.
+fn fact_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
+    let what = random.below(N_ATTRIBUTES);
+    let attribute = &world.attributes[what];
+    // Hill folk first, as many as lake folk.
+    let (known, open) = (world.cells(what, part, true), world.cells(what, part, false));
+    let values: Vec<usize> = known.iter().filter_map(|&cell| world.value(cell)).collect();
+    let mut given = values.clone();
+    random.shuffle(&mut given);
+    let half = known.len() / 2;
+    let turn = random.below(half);
+    let mut pairs = Vec::new();
+    for i in 0..known.len() {
+        let other = (1 - i / half) * half + (i + turn) % half;
+        // The same choices for both villagers.
+        let mut again = random.clone();
+        let (premise, line) = fact_lines(world, known[i], random);
+        pairs.push(Pair::new(premise.clone(), line(attribute.values[values[i]]), Verdict::True));
+        pairs.push(Pair::new(premise, line(attribute.values[values[other]]), Verdict::False));
+        let (premise, line) = fact_lines(world, open[i], &mut again);
+        pairs.push(Pair::new(premise, line(attribute.values[given[i]]), Verdict::Open));
+    }
+    pairs
+}
+
 /// Scenes in which one villager does one thing and another does another. Over the group each deed and what follows of it stands
 /// equally often under each label: true of the one who did it, false of the other, open where nobody did it.
 fn activity_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
@@ -90,7 +127,7 @@ fn activity_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Ve
     let n = rows.len();
     let mut pairs = Vec::new();
     for i in 0..n {
-        let (deed, other, third) = (&rows[i], &rows[(i + 1) % n], &rows[(i + 2 + random.below(n - 3)) % n]);
+        let (deed, other, third) = (&rows[i], &rows[(i + 1) % n], &rows[(i + 2) % n]);
         let scene = Scene::random(world, random);
         let (a, b) = (scene.first().name, scene.second().name);
         let premise = scene.say(&format!("{a} {} while {b} {}.", deed[0], other[0]), &[]);

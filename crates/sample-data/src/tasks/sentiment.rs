@@ -1,9 +1,9 @@
 //! SST-2: was the show liked? The adjectives of dev and test do not occur in train.
 
 use super::{File, Pair, Split, collect, glue_splits, tsv};
-use crate::claims::review;
 use crate::random::Random;
 use crate::scene::Scene;
+use crate::sentences::review;
 use crate::text::{lower_first, spaced};
 use crate::world::World;
 use std::collections::HashSet;

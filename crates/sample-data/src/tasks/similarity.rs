@@ -2,9 +2,9 @@
 
 use super::entailment::cross;
 use super::{File, Pair, Split, collect, evenly_shared, glue_splits, tsv};
-use crate::claims::any_verb;
 use crate::random::Random;
 use crate::scene::Scene;
+use crate::sentences::any_verb;
 use crate::text::spaced;
 use crate::world::{N_ATTRIBUTES, Part, World};
 use std::collections::HashSet;
