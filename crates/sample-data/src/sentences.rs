@@ -26,7 +26,7 @@ pub fn denial(scene: &Scene, what: usize, random: &mut Random) -> Option<String>
 
 /// A review; its words come from the two lists.
 pub fn review(scene: &Scene, good: bool, words: &[Vec<Vec<&'static str>>; 2], random: &mut Random) -> String {
-    let form = random.weighted(&[50, 35, 15]);
+    let form = random.weighted(&[40, 50, 10]);
     let list = &words[usize::from(good == (form == 2))];
     let (x, y) = random.two(list.len());
     let section = ["review", "review_two", "review_not"][form];

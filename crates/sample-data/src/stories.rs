@@ -28,7 +28,7 @@ pub fn file(world: &World, seed: u64, number: usize) -> String {
 /// One story of about 5 to 10 sentences, in one line.
 pub fn story(world: &World, random: &mut Random) -> String {
     let scene = Scene::neighbors(world, random);
-    match random.weighted(&[12, 5, 26, 3, 34, 14, 2, 2, 16]) {
+    match random.weighted(&[18, 7, 22, 4, 30, 13, 3, 3, 16]) {
         0 => tale(&scene, random, false, portrait),
         1 => tale(&scene, random, false, visit),
         2 => tale(&scene, random, true, deed),
