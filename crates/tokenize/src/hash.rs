@@ -12,7 +12,7 @@ pub(crate) type Set<K> = std::collections::HashSet<K, Keyed>;
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Makes hashers that share one random key.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Keyed {
     key: u64,
 }
@@ -62,6 +62,12 @@ impl Hasher for Folded {
     fn write_u64(&mut self, value: u64) {
         let product = u128::from(self.state ^ value) * u128::from(self.key ^ MULTIPLIER);
         self.state = product as u64 ^ (product >> 64) as u64 ^ self.key;
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        let (low, high) = (value as u64, (value >> 64) as u64);
+        let product = u128::from(self.state ^ low) * u128::from(self.key ^ MULTIPLIER ^ high);
+        self.state = product as u64 ^ (product >> 64) as u64;
     }
 
     fn finish(&self) -> u64 {

@@ -26,6 +26,8 @@ pub mod encoder;
 pub mod ftfy;
 mod hash;
 pub mod learn;
+pub mod letters;
+mod memo;
 pub mod spacy;
 pub mod vocabulary;
 pub mod words;

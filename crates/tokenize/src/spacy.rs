@@ -31,23 +31,22 @@ mod lowercase;
 mod steps;
 mod url;
 
+pub use exceptions::all as exceptions;
 pub use lowercase::lowercase;
+
+use crate::clean::{Chunk, each_chunk};
 
 /// The word that a line break of cleaned text is. (The space before it belongs to the word before.)
 pub const LINE_BREAK: &str = "\n ";
 
 /// Calls `each` with the words of a text that [`standardize`](crate::clean::standardize) has cleaned, in order: slices of it
-/// that hold every character but the spaces, and [`LINE_BREAK`] for each line break. Of other text, only spaces and a line
-/// break between two spaces separate chunks.
+/// that hold every character but the spaces, and [`LINE_BREAK`] for each line break.
 pub fn split_words<'t>(standardized: &'t str, each: &mut impl FnMut(&'t str)) {
     let mut tail = Vec::new();
-    for chunk in standardized.split(' ') {
-        if chunk == "\n" {
-            each(LINE_BREAK);
-        } else {
-            split_chunk(chunk, &mut tail, each);
-        }
-    }
+    each_chunk(standardized, &mut |chunk| match chunk {
+        Chunk::LineBreak => each(LINE_BREAK),
+        Chunk::Letters(chunk, _) | Chunk::Other(chunk) => split_chunk(chunk, &mut tail, each),
+    });
 }
 
 /// Calls `each` with the words of one chunk, in order; joined they are the chunk. An empty chunk has none. `tail` is scratch

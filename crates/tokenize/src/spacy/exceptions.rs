@@ -18,6 +18,11 @@ pub fn find(text: &str) -> Option<&'static str> {
     if text.len() > MAX_BYTES { None } else { ENTRIES.get(text).copied() }
 }
 
+/// The exceptions themselves.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    ENTRIES.keys().map(String::as_str)
+}
+
 /// Calls `each` with the parts of the text, which is the exception that the entry is of.
 pub fn split<'t>(text: &'t str, entry: &str, each: &mut impl FnMut(&'t str)) {
     let mut rest = text;
