@@ -82,7 +82,7 @@ def sources(shared, a):
 
 
 def ours(binary, vocabulary, texts):
-    """The lines that the program prints for texts, and what it decodes them to and encodes again."""
+    """The lines that the program prints for texts."""
     lines = "".join(json.dumps(text) + "\n" for text in texts).encode()
     command = [binary, "encode", "--json", "--tokenizer", vocabulary]
     return subprocess.run(command, input=lines, stdout=subprocess.PIPE, check=True).stdout.decode().split("\n")[:-1]

@@ -1,10 +1,10 @@
 //! Bytes of text a second, by line: our encoder on one thread and on two, and rust_tokenizers, in one run.
 //!
 //! ```text
-//! gpt1-encoder-bench VOCABULARY TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]
+//! gpt1-encoder-bench VOCAB MERGES TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]
 //! ```
 //!
-//! VOCABULARY is the folder of OpenAI's two files. Only encoding is timed: the vocabularies are loaded and the texts read before.
+//! VOCAB and MERGES are the two files of a vocabulary. Only encoding is timed: the vocabularies are loaded and the texts read before.
 //! The rows take turns, and the first round is not counted (the peer remembers words it has seen). MB are 10^6 bytes.
 
 use gpt1_tokenize::Encoder;
@@ -18,13 +18,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let n_repeats: usize = option(&mut args, "--repeats").map_or(Ok(7), |n| n.parse())?;
     let only = option(&mut args, "--only").unwrap_or_default();
-    let [vocabulary, paths @ ..] = &args[..] else {
-        return Err("usage: gpt1-encoder-bench VOCABULARY TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]".into());
+    let [vocab, merges, paths @ ..] = &args[..] else {
+        return Err("usage: gpt1-encoder-bench VOCAB MERGES TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]".into());
     };
     let text = paths.iter().map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>()?.concat();
     let lines: Vec<&str> = text.split('\n').collect();
-    let encoder = Encoder::from_dir(Path::new(vocabulary))?;
-    let peer = peer(Path::new(vocabulary))?;
+    let encoder = Encoder::from_files(Path::new(vocab), Path::new(merges))?;
+    let peer = OpenAiGptTokenizer::from_file(vocab, merges, true)?;
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build();
     let (one, two) = (pool(1)?, pool(2)?);
 
@@ -34,7 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let theirs_threaded = || MultiThreadedTokenizer::tokenize_list(&peer, &lines).iter().map(ids_of).sum::<usize>();
     let rows: [(&str, &dyn Fn() -> usize); 5] = [
         ("ours, one thread", &|| one.install(ours)),
-        ("ours, one thread, encode in a loop", &|| lines.iter().map(|line| black_box(encoder.encode(line)).len()).sum()),
+        ("ours, one thread, encode in a loop", &|| {
+            lines.iter().map(|line| black_box(encoder.encode(line)).len()).sum()
+        }),
         ("ours, two threads", &|| two.install(ours)),
         ("rust_tokenizers 8.1.1, one thread", &|| one.install(theirs)),
         ("rust_tokenizers 8.1.1, two threads", &|| two.install(theirs_threaded)),
@@ -75,12 +77,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn option(args: &mut Vec<String>, name: &str) -> Option<String> {
     let at = args.iter().position(|arg| arg == name).filter(|at| at + 1 < args.len())?;
     args.drain(at..at + 2).nth(1)
-}
-
-/// The peer with the vocabulary in this folder.
-fn peer(dir: &Path) -> Result<OpenAiGptTokenizer, Box<dyn Error>> {
-    let find = |names: [&str; 2]| names.map(|name| dir.join(name)).into_iter().find(|path| path.exists());
-    let vocab = find(["vocab.json", "encoder_bpe_40000.json"]).ok_or("no vocabulary there")?;
-    let merges = find(["merges.txt", "vocab_40000.bpe"]).ok_or("no merges there")?;
-    Ok(OpenAiGptTokenizer::from_file(vocab, merges, true)?)
 }

@@ -1,19 +1,19 @@
 //! Cleaning: the "standardize" step of GPT-1's encoder.
 //!
-//! 1. `— – ―` become `-`, `…` becomes `...`, `´` becomes `'` ([`replace_characters`]).
+//! 1. `— – ―` become `-`, `…` becomes `...`, `´` becomes `'`.
 //! 2. Each run of one repeated character out of ``- ~ ! " ; ? + , ) ( / * [ ] } { | _`` gets a space on both sides. (The
 //!    backslash is not among them: the pattern of the released code names it in a string that is not raw.)
 //! 3. White space that holds a line break becomes `" \n "`, other white space one space; none is left at the ends.
 //!
-//! So what stands between spaces is a line break, or a run of one spaced character, or holds none of those: a [`Chunk`].
-//! [`each_chunk`] finds the chunks in the text as it is, without writing the spaces; [`standardize`] writes them.
+//! So a chunk (what stands between spaces) is a line break, or a run of one spaced character, or holds none of those. The
+//! encoder finds the chunks in the text as it is; only [`standardize`] writes the spaces.
 
 use crate::letters::{Letters, MAX_LETTERS, letters_at};
 use std::borrow::Cow;
 
 /// What stands between two spaces of a cleaned text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chunk<'t> {
+pub(crate) enum Chunk<'t> {
     /// White space that holds a line break, between two other chunks.
     LineBreak,
     /// At most [`MAX_LETTERS`] ASCII letters.
@@ -38,7 +38,7 @@ pub fn standardize(text: &str) -> String {
 }
 
 /// The first step: what stands for other dashes, the ellipsis and the acute accent.
-pub fn replace_characters(text: &str) -> Cow<'_, str> {
+pub(crate) fn replace_characters(text: &str) -> Cow<'_, str> {
     const REPLACED: [char; 5] = ['\u{2014}', '\u{2013}', '\u{2015}', '…', '\u{b4}'];
     let Some(first) = (!text.is_ascii()).then(|| text.find(REPLACED)).flatten() else { return text.into() };
     let mut out = String::with_capacity(text.len());
@@ -55,42 +55,32 @@ pub fn replace_characters(text: &str) -> Cow<'_, str> {
 }
 
 /// Calls `each` with the chunks of a text whose characters have been replaced; one pass.
-pub fn each_chunk<'t>(text: &'t str, each: &mut impl FnMut(Chunk<'t>)) {
+pub(crate) fn each_chunk<'t>(text: &'t str, each: &mut impl FnMut(Chunk<'t>)) {
     let mut at = 0;
     let (mut is_first, mut is_new_line) = (true, false);
     while at < text.len() {
         let (letters, n_letters) = letters_at(text.as_bytes(), at);
-        let (end, kind) = match n_letters {
-            0 => (at, kind_at(text, at)),
-            n => (at + n, kind_at(text, at + n)),
-        };
-        let chunk = match kind {
+        let after = at + n_letters;
+        let end = match kind_at(text, after) {
             Kind::Space { n_bytes, is_line_break } if n_letters == 0 => {
                 is_new_line |= is_line_break;
                 at += n_bytes;
                 continue;
             }
             Kind::Spaced(byte) if n_letters == 0 => {
-                let n = text.as_bytes()[at..].iter().take_while(|&&next| next == byte).count();
-                Chunk::Other(&text[at..at + n])
+                at + text.as_bytes()[at..].iter().take_while(|&&next| next == byte).count()
             }
-            Kind::Other { .. } => Chunk::Other(&text[at..end_of_other(text, end)]),
-            // Letters, and then the chunk ends.
-            _ if n_letters <= MAX_LETTERS => Chunk::Letters(&text[at..end], letters),
-            _ => Chunk::Other(&text[at..end]),
+            Kind::Space { .. } | Kind::Spaced(_) => after,
+            Kind::Other { .. } => end_of_other(text, after),
         };
-        if is_new_line {
-            if !is_first {
-                each(Chunk::LineBreak);
-            }
-            is_new_line = false;
+        if is_new_line && !is_first {
+            each(Chunk::LineBreak);
         }
-        is_first = false;
-        at += match chunk {
-            Chunk::Letters(text, _) | Chunk::Other(text) => text.len(),
-            Chunk::LineBreak => 0,
-        };
-        each(chunk);
+        (is_first, is_new_line) = (false, false);
+        let is_letters = end == after && n_letters <= MAX_LETTERS;
+        let chunk = &text[at..end];
+        each(if is_letters { Chunk::Letters(chunk, letters) } else { Chunk::Other(chunk) });
+        at = end;
     }
 }
 

@@ -48,7 +48,7 @@ impl Encoder {
         let whole_words: Map<Box<str>, u32> = found.into_iter().collect();
         // An exception is taken apart, but perhaps not in every case ("cannot", "CANNOT").
         let exceptions: Set<Letters> =
-            spacy::exceptions().filter_map(|chunk| Letters::of(&chunk.to_ascii_lowercase())).collect();
+            spacy::exceptions::all().filter_map(|chunk| Letters::of(&chunk.to_ascii_lowercase())).collect();
         let letters = whole_words.iter().filter_map(|(word, &id)| Some((Letters::of(word)?, id)));
         let mut letters: Vec<_> = letters.filter(|(letters, _)| !exceptions.contains(letters)).collect();
         letters.sort_unstable_by_key(|&(_, id)| id); // the frequent ones first

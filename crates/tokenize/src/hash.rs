@@ -64,12 +64,6 @@ impl Hasher for Folded {
         self.state = product as u64 ^ (product >> 64) as u64 ^ self.key;
     }
 
-    fn write_u128(&mut self, value: u128) {
-        let (low, high) = (value as u64, (value >> 64) as u64);
-        let product = u128::from(self.state ^ low) * u128::from(self.key ^ MULTIPLIER ^ high);
-        self.state = product as u64 ^ (product >> 64) as u64;
-    }
-
     fn finish(&self) -> u64 {
         // The map takes its bucket from the low bits and its tag from the high ones: mix once more.
         let product = u128::from(self.state) * u128::from(MULTIPLIER);

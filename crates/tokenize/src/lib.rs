@@ -26,7 +26,7 @@ pub mod encoder;
 pub mod ftfy;
 mod hash;
 pub mod learn;
-pub mod letters;
+mod letters;
 mod memo;
 pub mod spacy;
 pub mod vocabulary;

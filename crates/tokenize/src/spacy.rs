@@ -24,14 +24,13 @@
 mod affixes;
 mod class_table;
 mod classes;
-mod exceptions;
+pub(crate) mod exceptions;
 mod infixes;
 mod lower_table;
 mod lowercase;
 mod steps;
 mod url;
 
-pub use exceptions::all as exceptions;
 pub use lowercase::lowercase;
 
 use crate::clean::{Chunk, each_chunk};
@@ -40,7 +39,7 @@ use crate::clean::{Chunk, each_chunk};
 pub const LINE_BREAK: &str = "\n ";
 
 /// Calls `each` with the words of a text that [`standardize`](crate::clean::standardize) has cleaned, in order: slices of it
-/// that hold every character but the spaces, and [`LINE_BREAK`] for each line break.
+/// that hold every character but the spaces, and [`LINE_BREAK`] for each line break. Spaces that cleaning would add may be missing.
 pub fn split_words<'t>(standardized: &'t str, each: &mut impl FnMut(&'t str)) {
     let mut tail = Vec::new();
     each_chunk(standardized, &mut |chunk| match chunk {
