@@ -4,8 +4,8 @@ use crate::hash::Keyed;
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
-/// Chunks that can be remembered: 2 MiB of them.
-const N_SLOTS: usize = 1 << 15;
+/// Chunks that can be remembered: 4 MiB of them.
+const N_SLOTS: usize = 1 << 16;
 
 /// Bytes of the longest chunk that is remembered.
 const MAX_BYTES: usize = 24;
