@@ -76,7 +76,15 @@ fn killed_and_continued_is_the_same_run() {
     let names = |files: &[(String, Vec<u8>)]| files.iter().map(|f| f.0.clone()).collect::<Vec<_>>();
     assert_eq!(
         names(&whole),
-        ["config.json", "merges.txt", "metrics.jsonl", "model.safetensors", "task.json", "vocab.json"]
+        [
+            "config.json",
+            "merges.txt",
+            "metrics.jsonl",
+            "model.safetensors",
+            "task.json",
+            "tokenizer.json",
+            "vocab.json"
+        ]
     );
     assert_eq!(names(&whole), names(&killed));
     for (a, b) in whole.iter().zip(&killed) {

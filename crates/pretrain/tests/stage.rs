@@ -33,8 +33,8 @@ const SETTINGS: [&str; 15] = [
 const LONG: [&str; 2] = ["--set", "pretrain.max_updates=240"];
 
 /// Files that a run determines.
-const RESULT: [&str; 6] =
-    ["config.json", "model.safetensors", "vocab.json", "merges.txt", "metrics.jsonl", "samples.txt"];
+const RESULT: [&str; 7] =
+    ["config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer.json", "metrics.jsonl", "samples.txt"];
 
 /// A corpus, its vocabulary and its shards; another vocabulary; shards of a single sentence.
 struct Inputs {

@@ -1,21 +1,21 @@
 //! Counting the words of texts on all cores, in memory bounded by the distinct words.
 
 use crate::hash::Map;
-use crate::words::{self, LINE_BREAK};
+use crate::words::{EachWord, LINE_BREAK};
 use rayon::prelude::*;
 
 /// A distinct word and how often it occurs.
 pub type WordCount = (Box<str>, u64);
 
-/// The distinct words of texts, cleaned, split and lower-cased, with their counts, in the order of the words; line breaks are
-/// not among them.
+/// The distinct words of texts with their counts, in the order of the words; line breaks are not among them. `each_word` splits a
+/// text: [`each_word`](crate::words::each_word) or [`each_ready_word`](crate::words::each_ready_word).
 ///
 /// Each batch is counted by one thread of rayon's current pool and then dropped, so that no more than one for each thread is
 /// held. No word reaches from one text into another.
-pub fn count_words(batches: impl Iterator<Item = Vec<String>> + Send) -> Vec<WordCount> {
+pub fn count_words(batches: impl Iterator<Item = Vec<String>> + Send, each_word: EachWord) -> Vec<WordCount> {
     let count_batch = |mut counts: Map<Box<str>, u64>, batch: Vec<String>| {
         for text in batch {
-            count_text(&text, &mut counts);
+            count_text(&text, each_word, &mut counts);
         }
         counts
     };
@@ -25,8 +25,8 @@ pub fn count_words(batches: impl Iterator<Item = Vec<String>> + Send) -> Vec<Wor
     counts
 }
 
-fn count_text(text: &str, counts: &mut Map<Box<str>, u64>) {
-    words::each_word(text, |word| match counts.get_mut(word) {
+fn count_text(text: &str, each_word: EachWord, counts: &mut Map<Box<str>, u64>) {
+    each_word(text, &mut |word| match counts.get_mut(word) {
         _ if word == LINE_BREAK => {}
         Some(count) => *count += 1,
         None => {

@@ -149,6 +149,15 @@ impl Encoder {
         self.vocabulary.entries().len()
     }
 
+    pub(crate) fn bpe(&self) -> &Bpe {
+        &self.bpe
+    }
+
+    /// The id of a line break.
+    pub(crate) fn line_break(&self) -> u32 {
+        self.line_break
+    }
+
     /// The vocabulary itself.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
@@ -168,7 +177,8 @@ impl Encoder {
         gpt1_artifacts::digest::bytes(&content)
     }
 
-    /// Writes `vocab.json` and `merges.txt` into a directory: the very bytes that were read.
+    /// Writes `vocab.json` and `merges.txt` into a directory, the very bytes that were read, and
+    /// [`tokenizer.json`](crate::tokenizer_json) for others.
     pub fn copy_files_to(&self, dir: &Path) -> io::Result<()> {
         self.vocabulary.write(dir)
     }

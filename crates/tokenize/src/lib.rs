@@ -29,8 +29,11 @@ pub mod learn;
 mod letters;
 mod memo;
 pub mod spacy;
+mod stages;
+pub mod tokenizer_json;
 pub mod vocabulary;
 pub mod words;
 
 pub use encoder::Encoder;
+pub use stages::Stages;
 pub use vocabulary::{Vocabulary, VocabularyError};

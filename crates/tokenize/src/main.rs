@@ -1,32 +1,29 @@
 //! `gpt1-tokenize`: learn a byte-pair vocabulary, encode text with it, decode ids.
 
-use anyhow::{Context, Result, bail};
+mod code;
+
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use code::{EncodeArgs, InputArgs};
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
-use gpt1_artifacts::preset::Preset;
+use gpt1_artifacts::preset::{Preset, TokenizerConfig};
 use gpt1_artifacts::progress::Progress;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_corpus::Corpus;
 use gpt1_tokenize::count::{WordCount, count_words};
-use gpt1_tokenize::{Encoder, Vocabulary, learn};
-use rayon::prelude::*;
-use std::fmt::Write as _;
-use std::io::{self, BufRead, BufWriter, Write as _};
+use gpt1_tokenize::{Encoder, Vocabulary, learn, words};
+use serde::Serialize;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Raised when the same inputs give another output.
-const STAGE_VERSION: u32 = 1;
+const STAGE_VERSION: u32 = 2;
 
 /// Bytes of texts that one thread counts at a time, about.
 const COUNT_BYTES: usize = 1 << 20;
-
-/// Bytes of lines encoded at a time.
-const BATCH_BYTES: usize = 4 << 20;
-
-const CANNOT_WRITE: &str = "cannot write to standard output";
 
 /// GPT-1's text encoder.
 #[derive(Parser)]
@@ -41,12 +38,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Learn a vocabulary: writes vocab.json and merges.txt
+    /// Learn a vocabulary: writes vocab.json, merges.txt and, for Hugging Face's tokenizers, tokenizer.json
     Train(TrainArgs),
-    /// Turn each line of standard input into a line of ids
-    Encode(CodeArgs),
-    /// Turn each line of ids on standard input back into text
-    Decode(CodeArgs),
+    /// Write the same three files for a vocabulary that is there already, such as OpenAI's
+    Export(ExportArgs),
+    /// Turn each line of text into a line of ids
+    Encode(EncodeArgs),
+    /// Turn each line of ids back into text
+    Decode(InputArgs),
 }
 
 #[derive(Args)]
@@ -60,19 +59,31 @@ struct TrainArgs {
     /// A .txt, .jsonl (field "text") or .parquet (column "text") file, or a folder of them
     #[arg(long)]
     corpus: PathBuf,
+    /// The corpus is words with white space between them: they are taken as they are, not cleaned, split or lower-cased
+    #[arg(long)]
+    words: bool,
     /// The directory to write
     #[arg(long)]
     out: PathBuf,
 }
 
+/// What decides the vocabulary beside the corpus.
+#[derive(Serialize)]
+struct TrainConfig<'a> {
+    #[serde(flatten)]
+    tokenizer: &'a TokenizerConfig,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    words: bool,
+}
+
 #[derive(Args)]
-struct CodeArgs {
+struct ExportArgs {
     /// The directory of vocab.json and merges.txt, or of OpenAI's two files
     #[arg(long)]
     tokenizer: PathBuf,
-    /// Each line of text is a JSON string, which can hold line breaks
+    /// The directory to write
     #[arg(long)]
-    json: bool,
+    out: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -86,8 +97,9 @@ fn run(cli: &Cli) -> Result<()> {
     }
     match &cli.command {
         Command::Train(args) => train(args),
-        Command::Encode(args) => unless_closed(encode(args)),
-        Command::Decode(args) => unless_closed(decode(args)),
+        Command::Export(args) => export(args),
+        Command::Encode(args) => unless_closed(code::encode(args)),
+        Command::Decode(args) => unless_closed(code::decode(args)),
     }
 }
 
@@ -97,12 +109,14 @@ fn train(args: &TrainArgs) -> Result<()> {
     if let Some(warning) = corpus.warning() {
         eprintln!("warning: {warning}");
     }
-    let mut manifest = Manifest::start("tokenize", STAGE_VERSION, &config);
+    let mut manifest =
+        Manifest::start("tokenize", STAGE_VERSION, &TrainConfig { tokenizer: &config, words: args.words });
     manifest.input("corpus", &args.corpus)?;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;
 
     let progress = Progress::new("counting words", corpus.n_bytes(), "bytes");
-    let words = count_corpus(&corpus, &progress)?;
+    let each_word = if args.words { words::each_ready_word } else { words::each_word };
+    let words = count_corpus(&corpus, each_word, &progress)?;
     progress.finish();
 
     let alphabet = learn::alphabet(&words, learn::MAX_CHARACTERS);
@@ -142,12 +156,24 @@ fn train(args: &TrainArgs) -> Result<()> {
     Ok(())
 }
 
+fn export(args: &ExportArgs) -> Result<()> {
+    let mut manifest = Manifest::start("tokenize export", STAGE_VERSION, &());
+    let encoder = Encoder::from_dir(&args.tokenizer)?;
+    manifest.input("tokenizer", &args.tokenizer)?;
+    let out = OutputDir::begin(&args.out, &manifest.run_key())?;
+    encoder.copy_files_to(out.path()).context("cannot write the vocabulary")?;
+    manifest.note("n_vocab", encoder.n_vocab());
+    manifest.note("tokenizer_digest", encoder.digest());
+    eprintln!("{}: {} entries", out.commit(manifest)?.display(), encoder.n_vocab());
+    Ok(())
+}
+
 /// The distinct words of a corpus and their counts: one thread reads, all cores count.
-fn count_corpus(corpus: &Corpus, progress: &Progress) -> Result<Vec<WordCount>> {
+fn count_corpus(corpus: &Corpus, each_word: words::EachWord, progress: &Progress) -> Result<Vec<WordCount>> {
     let (to_count, batches) = sync_channel(rayon::current_num_threads());
     let words = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read_batches(corpus, progress, &to_count));
-        let words = count_words(batches.into_iter());
+        let words = count_words(batches.into_iter(), each_word);
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(|()| words)
     })?;
     if words.is_empty() {
@@ -169,96 +195,6 @@ fn read_batches(corpus: &Corpus, progress: &Progress, to_count: &SyncSender<Vec<
         anyhow::Ok(())
     })?;
     Ok(to_count.send(batch)?)
-}
-
-fn encode(args: &CodeArgs) -> Result<()> {
-    let encoder = Encoder::from_dir(&args.tokenizer)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    for_each_batch(|first_line, lines| {
-        let decoded: Vec<String>;
-        let texts: Vec<&str> = if args.json {
-            let parse = |(i, line): (usize, &String)| {
-                serde_json::from_str(line).map_err(|error| {
-                    let (number, column) = (first_line + i as u64, error.column());
-                    anyhow::anyhow!("standard input:{number}:{column}: expected a JSON string")
-                })
-            };
-            decoded = lines.iter().enumerate().map(parse).collect::<Result<_>>()?;
-            decoded.iter().map(String::as_str).collect()
-        } else {
-            lines.iter().map(String::as_str).collect()
-        };
-        let text: Vec<String> = texts.par_iter().map(|text| line_of(&encoder.encode(text))).collect();
-        out.write_all(text.concat().as_bytes()).context(CANNOT_WRITE)?;
-        Ok(())
-    })?;
-    out.flush().context(CANNOT_WRITE)
-}
-
-fn decode(args: &CodeArgs) -> Result<()> {
-    let encoder = Encoder::from_dir(&args.tokenizer)?;
-    let last = encoder.n_vocab() - 1;
-    let mut out = BufWriter::new(io::stdout().lock());
-    for_each_batch(|first_line, lines| {
-        for (number, line) in (first_line..).zip(lines) {
-            let mut ids = Vec::new();
-            for word in line.split_ascii_whitespace() {
-                match word.parse() {
-                    Ok(id) if id as usize <= last => ids.push(id),
-                    _ => bail!("standard input:{number}: expected ids from 0 to {last}; found {word:?}"),
-                }
-            }
-            let text = encoder.decode(&ids);
-            let text = if args.json { serde_json::Value::String(text).to_string() } else { text };
-            writeln!(out, "{text}").context(CANNOT_WRITE)?;
-        }
-        Ok(())
-    })?;
-    out.flush().context(CANNOT_WRITE)
-}
-
-/// Ids with one space between them and `\n` at the end.
-fn line_of(ids: &[u32]) -> String {
-    let mut line = String::with_capacity(6 * ids.len() + 1);
-    for (i, id) in ids.iter().enumerate() {
-        let space = if i == 0 { "" } else { " " };
-        _ = write!(line, "{space}{id}");
-    }
-    line.push('\n');
-    line
-}
-
-/// Reads standard input; calls `work` with some lines at a time (without their `\n`) and the number of the first, from 1.
-fn for_each_batch(mut work: impl FnMut(u64, &[String]) -> Result<()>) -> Result<()> {
-    let mut input = io::stdin().lock();
-    let mut first_line = 1;
-    loop {
-        let mut lines = Vec::new();
-        let mut n_bytes = 0;
-        while n_bytes < BATCH_BYTES {
-            let mut line = Vec::new();
-            n_bytes += match input.read_until(b'\n', &mut line).context("cannot read standard input")? {
-                0 => break,
-                n => n,
-            };
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            }
-            let line = String::from_utf8(line).map_err(|error| {
-                let (number, byte) = (first_line + lines.len() as u64, error.utf8_error().valid_up_to());
-                anyhow::anyhow!(
-                    "standard input:{number}: invalid UTF-8 at byte {byte} of the line (0x{:02x})",
-                    error.as_bytes()[byte]
-                )
-            })?;
-            lines.push(line);
-        }
-        if lines.is_empty() {
-            return Ok(());
-        }
-        work(first_line, &lines)?;
-        first_line += lines.len() as u64;
-    }
 }
 
 /// A reader that has seen enough (`| head`) is no error.

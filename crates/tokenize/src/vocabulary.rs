@@ -5,6 +5,7 @@
 //! brackets (`<pad>`), but nothing that would make encoding wrong or ambiguous.
 
 use crate::hash::{Map, Set};
+use crate::tokenizer_json::tokenizer_json;
 use gpt1_artifacts::output::write_atomic;
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -167,9 +168,11 @@ impl Vocabulary {
         &self.merges
     }
 
-    /// Writes `vocab.json` and `merges.txt` into the directory: the bytes that were read.
+    /// Writes `vocab.json` and `merges.txt` into the directory, the bytes that were read, and [`crate::tokenizer_json`].
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         let (vocab, merges) = FILE_NAMES[0];
+        let for_others = serde_json::to_vec_pretty(&tokenizer_json(self))?;
+        write_atomic(&dir.join("tokenizer.json"), |file| file.write_all(&for_others))?;
         write_atomic(&dir.join(vocab), |file| file.write_all(&self.vocab_json))?;
         write_atomic(&dir.join(merges), |file| file.write_all(&self.merges_txt))
     }
