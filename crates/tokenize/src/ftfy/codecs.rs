@@ -36,7 +36,7 @@ pub static CODECS: LazyLock<Vec<Codec>> = LazyLock::new(|| {
 impl Codec {
     fn new(table: &[u16; 128], is_sloppy: bool, restores_a0: bool) -> Codec {
         let character = |&code: &u16| char::from_u32(u32::from(code)).unwrap_or(char::REPLACEMENT_CHARACTER);
-        let mut bytes: Vec<(char, u8)> = table.iter().map(character).zip(0x80..).collect();
+        let mut bytes: Vec<(char, u8)> = table.iter().map(character).zip(0x80..=u8::MAX).collect();
         if is_sloppy {
             bytes.push((char::REPLACEMENT_CHARACTER, 0x1a));
         }
