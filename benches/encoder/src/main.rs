@@ -1,13 +1,16 @@
-//! Bytes of text a second, by line: our encoder on one thread and on two, and rust_tokenizers, in one run.
+//! Bytes of text a second, by line: our encoder on one thread and on two, and rust_tokenizers, in one run. Then how the time of ours
+//! grows with texts that are made to be slow.
 //!
 //! ```text
-//! gpt1-encoder-bench VOCAB MERGES TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]
+//! gpt1-encoder-bench TOKENIZER TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]
 //! ```
 //!
-//! VOCAB and MERGES are the two files of a vocabulary. Only encoding is timed: the vocabularies are loaded and the texts read before.
-//! The rows take turns, and the first round is not counted (the peer remembers words it has seen). MB are 10^6 bytes.
+//! TOKENIZER is the directory of a vocabulary. The clock runs while all lines are encoded, until all their ids are there; the
+//! vocabularies are loaded and the texts read before, and the ids are freed after. The rows take turns, and the first round is
+//! not counted (the peer remembers words it has seen). MB are 10^6 bytes.
 
 use gpt1_tokenize::Encoder;
+use rayon::prelude::*;
 use rust_tokenizers::tokenizer::{MultiThreadedTokenizer, OpenAiGptTokenizer, Tokenizer};
 use std::error::Error;
 use std::hint::black_box;
@@ -18,13 +21,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let n_repeats: usize = option(&mut args, "--repeats").map_or(Ok(7), |n| n.parse())?;
     let only = option(&mut args, "--only").unwrap_or_default();
-    let [vocab, merges, paths @ ..] = &args[..] else {
-        return Err("usage: gpt1-encoder-bench VOCAB MERGES TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]".into());
+    let [tokenizer, paths @ ..] = &args[..] else {
+        return Err("usage: gpt1-encoder-bench TOKENIZER TEXT... [--repeats 7] [--only PART-OF-A-ROW'S-NAME]".into());
     };
     let text = paths.iter().map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>()?.concat();
     let lines: Vec<&str> = text.split('\n').collect();
-    let encoder = Encoder::from_files(Path::new(vocab), Path::new(merges))?;
-    let peer = OpenAiGptTokenizer::from_file(vocab, merges, true)?;
+    let encoder = Encoder::from_dir(Path::new(tokenizer))?;
+    let dir = tempfile::tempdir()?; // where the two files have the names that the peer is told
+    encoder.copy_files_to(dir.path())?;
+    let peer = OpenAiGptTokenizer::from_file(dir.path().join("vocab.json"), dir.path().join("merges.txt"), true)?;
     let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build();
     let (one, two) = (pool(1)?, pool(2)?);
 
@@ -32,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ids_of = |tokens: Vec<String>| peer.convert_tokens_to_ids(&tokens);
     let theirs = || Ids::Theirs(lines.iter().map(|line| ids_of(peer.tokenize(line))).collect());
     let theirs_threaded =
-        || Ids::Theirs(MultiThreadedTokenizer::tokenize_list(&peer, &lines).into_iter().map(ids_of).collect());
+        || Ids::Theirs(MultiThreadedTokenizer::tokenize_list(&peer, &lines).into_par_iter().map(ids_of).collect());
     let rows: [(&str, &dyn Fn() -> Ids); 4] = [
         ("ours, one thread", &|| one.install(ours)),
         ("ours, two threads", &|| two.install(ours)),
@@ -61,7 +66,45 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [worst, median, best] = spread(times[slow].iter().zip(&times[fast]).map(|(slow, fast)| slow / fast));
         println!("{} / {}: {median:.2} ({worst:.2} to {best:.2})", rows[fast].0, rows[slow].0);
     }
+    if only.is_empty() {
+        growth(&encoder, &text);
+    }
     Ok(())
+}
+
+/// Nanoseconds a byte for texts of each kind as they grow: the same where the time is linear.
+fn growth(encoder: &Encoder, text: &str) {
+    let line = text.replace(['\n', '\r'], " ");
+    println!("one text, nanoseconds a byte at a quarter, half and all of its size");
+    for (name, piece, n_bytes) in [
+        ("a line", &*line, 50_000_000),
+        ("a word", "hapax", 1_000_000),
+        ("combining marks", "\u{301}", 2_000_000),
+        ("combining marks of two classes", "\u{301}\u{323}", 4_000_000),
+        ("<", "<", 1_000_000),
+        ("&lt;", "&lt;", 4_000_000),
+        ("apostrophes", "'", 1_000_000),
+        ("n't", "n't", 3_000_000),
+        ("a.b.", "a.b.", 4_000_000),
+        ("http://", "http://", 7_000_000),
+        ("mojibake", "Ã©", 4_000_000),
+    ] {
+        let costs = [4, 2, 1].map(|share| {
+            let mut text = piece.repeat(n_bytes / share / piece.len() + 1);
+            while !text.is_char_boundary(text.len().min(n_bytes / share)) {
+                text.pop();
+            }
+            text.truncate(n_bytes / share);
+            let times = (0..3).map(|_| {
+                let start = Instant::now();
+                black_box(encoder.encode(&text));
+                start.elapsed().as_secs_f64()
+            });
+            1e9 * spread(times)[1] / text.len() as f64
+        });
+        let [quarter, half, all] = costs.map(|cost| format!("{cost:.1}"));
+        println!("{name:36} {:5.1} MB  {quarter:>8} {half:>8} {all:>8}", n_bytes as f64 / 1e6);
+    }
 }
 
 /// The smallest, the median and the largest.

@@ -65,9 +65,9 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
                         anyhow!("{}:{}: expected a JSON string: {reason}", lines.place(i), error.column())
                     })
                 };
-                write(&lines.lines.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()?)?;
+                write(&lines.texts.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()?)?;
             } else {
-                write(&lines.lines.iter().map(Cow::from).collect::<Vec<_>>())?;
+                write(&lines.texts.iter().map(Cow::from).collect::<Vec<_>>())?;
             }
         }
     }
@@ -81,7 +81,7 @@ pub fn decode(args: &InputArgs) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     for mut source in sources(&args.files)? {
         while let Some(lines) = source.next_lines()? {
-            for (i, line) in lines.lines.iter().enumerate() {
+            for (i, line) in lines.texts.iter().enumerate() {
                 let mut ids = Vec::new();
                 for word in line.split_ascii_whitespace() {
                     match word.parse() {
@@ -162,7 +162,7 @@ struct Lines<'s> {
     source: &'s str,
     /// The number of the first, from 1.
     first: u64,
-    lines: Vec<String>,
+    texts: Vec<String>,
 }
 
 impl Lines<'_> {
@@ -195,7 +195,7 @@ impl Source {
         self.reader.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name))?;
         String::from_utf8(bytes).map_err(|error| {
             let n_valid = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..n_valid].iter().filter(|&&byte| byte == b'\n').count();
+            let line = error.as_bytes()[..n_valid].split(|&byte| byte == b'\n').count();
             anyhow!(
                 "{}:{line}: invalid UTF-8 at byte {n_valid} of the file (0x{:02x})",
                 self.name,
@@ -230,6 +230,6 @@ impl Source {
                 )
             })?);
         }
-        Ok((!lines.is_empty()).then_some(Lines { source: &self.name, first, lines }))
+        Ok((!lines.is_empty()).then_some(Lines { source: &self.name, first, texts: lines }))
     }
 }

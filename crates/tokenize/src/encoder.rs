@@ -1,6 +1,6 @@
 //! The encoder: text to ids and back.
 
-use crate::bpe::{Bpe, Scratch, UNKNOWN_ID};
+use crate::bpe::{Bpe, UNKNOWN_ID};
 use crate::clean::{Chunk, each_chunk, replace_characters};
 use crate::ftfy::fix_text;
 use crate::hash::{Map, Set};
@@ -41,7 +41,7 @@ impl Encoder {
         let is_whole = |(id, entry): (usize, &String)| {
             let word = entry.strip_suffix(END_OF_WORD).filter(|word| !word.is_empty())?;
             let mut ids = Vec::new();
-            bpe.encode_word(word, &mut Scratch::default(), &mut ids);
+            bpe.encode_word(word, &mut ids);
             (ids == [id as u32]).then(|| (word.into(), id as u32))
         };
         let found: Vec<_> = vocabulary.entries().par_iter().enumerate().filter_map(is_whole).collect();
@@ -66,7 +66,7 @@ impl Encoder {
         };
         for mark in (0..128).filter(|mark: &u8| !mark.is_ascii_alphabetic()) {
             let mut ids = Vec::new();
-            encoder.encode_chunk(str::from_utf8(&[mark]).unwrap_or_default(), &mut Scratch::default(), &mut ids);
+            encoder.encode_chunk(str::from_utf8(&[mark]).unwrap_or_default(), &mut ids);
             if let [id] = ids[..] {
                 encoder.marks[usize::from(mark)] = id;
             }
@@ -87,15 +87,14 @@ impl Encoder {
     /// The ids of a text. A line break inside the text is the id of `\n</w>`; an unknown character is id 0.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 1);
-        let mut scratch = Scratch::default();
         each_chunk(&replace_characters(&fix_text(text)), &mut |chunk| match chunk {
             Chunk::Letters(chunk, letters) => match self.whole_letters.get(letters) {
                 Some(id) => ids.push(id),
-                None => self.encode_other(chunk, &mut scratch, &mut ids),
+                None => self.encode_other(chunk, &mut ids),
             },
             Chunk::Other(chunk) => match chunk.as_bytes() {
                 [mark] if self.marks[usize::from(*mark)] != NOT_ONE => ids.push(self.marks[usize::from(*mark)]),
-                _ => self.encode_other(chunk, &mut scratch, &mut ids),
+                _ => self.encode_other(chunk, &mut ids),
             },
             Chunk::LineBreak => ids.push(self.line_break),
         });
@@ -103,17 +102,17 @@ impl Encoder {
     }
 
     /// Appends the ids of a chunk that is in no table.
-    fn encode_other(&self, chunk: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
-        self.memo.encode(chunk, ids, |ids| self.encode_chunk(chunk, scratch, ids));
+    fn encode_other(&self, chunk: &str, ids: &mut Vec<u32>) {
+        self.memo.encode(chunk, ids, |ids| self.encode_chunk(chunk, ids));
     }
 
     /// Appends the ids of a chunk, by all the rules.
-    fn encode_chunk(&self, chunk: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+    fn encode_chunk(&self, chunk: &str, ids: &mut Vec<u32>) {
         spacy::split_chunk(chunk, &mut Vec::new(), &mut |word| {
             let word = spacy::lowercase(word);
             match self.whole_words.get(&*word) {
                 Some(&id) => ids.push(id),
-                None => self.bpe.encode_word(&word, scratch, ids),
+                None => self.bpe.encode_word(&word, ids),
             }
         });
     }

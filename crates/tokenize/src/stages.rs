@@ -1,7 +1,7 @@
 //! What each step of encoding makes of a text, for looking at.
 
 use crate::Encoder;
-use crate::bpe::{Scratch, UNKNOWN_ID};
+use crate::bpe::UNKNOWN_ID;
 use crate::clean::standardize;
 use crate::ftfy::fix_text;
 use crate::spacy;
@@ -39,7 +39,7 @@ impl Encoder {
                 bpe.push(vec![LINE_BREAK_ENTRY.to_owned()]);
             } else {
                 let word = spacy::lowercase(token);
-                self.bpe().encode_word(&word, &mut Scratch::default(), &mut ids);
+                self.bpe().encode_word(&word, &mut ids);
                 bpe.push(self.symbols(&word, &ids[first..]));
             }
         });

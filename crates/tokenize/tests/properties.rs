@@ -1,6 +1,6 @@
 //! Fast against naive, and what must hold for any text.
 
-use gpt1_tokenize::bpe::{Bpe, Scratch};
+use gpt1_tokenize::bpe::Bpe;
 use gpt1_tokenize::clean::standardize;
 use gpt1_tokenize::count::WordCount;
 use gpt1_tokenize::{Encoder, Vocabulary, learn};
@@ -152,6 +152,17 @@ fn long_words_and_strange_texts_are_encoded() {
 }
 
 #[test]
+fn a_line_of_fifty_megabytes_is_encoded() {
+    let encoder = learned_encoder();
+    let sentence = "The old keeper, and Ruth's cat (Tom) - far out; don't ask: \"where?\" ";
+    let ids = encoder.encode(sentence);
+    let n = 50_000_000 / sentence.len();
+    let found = encoder.encode(&sentence.repeat(n));
+    assert_eq!(found.len(), n * ids.len());
+    assert!(found.chunks(ids.len()).all(|part| part == ids));
+}
+
+#[test]
 fn decoding_never_fails() {
     let encoder = learned_encoder();
     assert_eq!(encoder.decode(&[]), "");
@@ -182,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn the_queue_equals_merging_rank_by_rank(word in "[a-eéhnrst日😀\\PC]{1,30}|[ha]{1,40}") {
+    fn words_equal_merging_rank_by_rank(word in "[a-eéhnrst日😀\\PC]{1,30}|[ha]{1,70}|(the|ing|a|n|d|é){8,60}") {
         let encoder = learned_encoder();
         let entries = encoder.vocabulary().entries();
         let mut symbols = characters(&word);
@@ -192,7 +203,7 @@ proptest! {
         let id_of = |symbol: &String| entries.iter().position(|entry| entry == symbol).unwrap_or(0) as u32;
         let expected: Vec<u32> = symbols.iter().map(id_of).collect();
         let mut found = Vec::new();
-        Bpe::new(encoder.vocabulary()).encode_word(&word, &mut Scratch::default(), &mut found);
+        Bpe::new(encoder.vocabulary()).encode_word(&word, &mut found);
         prop_assert_eq!(found, expected);
     }
 
