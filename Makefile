@@ -2,6 +2,7 @@
 
 # What the targets take; `make finetune TASK=cola PRESET=small` sets it.
 PRESET =
+TOKENIZER =
 TASK = rte
 OUT = artifacts
 CORPUS =
@@ -60,6 +61,7 @@ help:
 	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
 	@echo 'make fmt                    format the sources'
 	@echo 'make bench                  the benchmarks'
+	@echo 'make bench-encoder          the text encoder beside its peers (TOKENIZER=folder CORPUS="texts")'
 	@echo 'make clean                  remove what was built (results stay)'
 
 pretrain: build
@@ -94,6 +96,11 @@ bench: build
 	@for precision in f32 auto; do $(BIN)/gpt1-pretrain bench --preset gpt1 --mode forward --precision $$precision; done
 	@$(BIN)/gpt1-pretrain bench --preset gpt1 --mode sample
 	$(CARGO) bench --workspace --benches
+
+# The text encoder beside its peers; built on its own, as nobody else needs them. After `make pretrain` it has something to read.
+bench-encoder: system
+	$(CARGO) run --release --manifest-path benches/encoder/Cargo.toml -- \
+		'$(if $(TOKENIZER),$(TOKENIZER),$(OUT)/tiny/vocabulary)' $(if $(CORPUS),$(CORPUS),$(OUT)/sample-data/corpus/*.txt)
 
 lint: system
 	$(CARGO) fmt --all --check
@@ -132,4 +139,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate status build test bench lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate status build test bench bench-encoder lint fmt clean system rust

@@ -1,4 +1,4 @@
-//! Bytes of text a second, by line: our encoder on one thread and on two, and rust_tokenizers, in one run. Then how the time of ours
+//! Bytes of text a second, by line: our encoder on one thread and on two, and its peers, in one run. Then how the time of ours
 //! grows with texts that are made to be slow.
 //!
 //! ```text
@@ -15,6 +15,7 @@ use rust_tokenizers::tokenizer::{MultiThreadedTokenizer, OpenAiGptTokenizer, Tok
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,7 +68,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{} / {}: {median:.2} ({worst:.2} to {best:.2})", rows[fast].0, rows[slow].0);
     }
     if only.is_empty() {
+        python_peers(dir.path(), paths)?;
         growth(&encoder, &text);
+    }
+    Ok(())
+}
+
+/// Runs peers.py on one thread and on two, where there is a Python that has what it needs (`GPT1_PYTHON` names one).
+fn python_peers(tokenizer: &Path, texts: &[String]) -> std::io::Result<()> {
+    let python = std::env::var("GPT1_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let probe = Command::new(&python).args(["-c", "import tokenizers"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: {python} with tokenizers is not there (GPT1_PYTHON names another Python)");
+        return Ok(());
+    }
+    for n_threads in ["1", "2"] {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers.py");
+        let mut command = Command::new(&python);
+        command.env("RAYON_NUM_THREADS", n_threads).arg(script).arg(tokenizer).arg("3").args(texts);
+        if !command.status()?.success() {
+            return Err(std::io::Error::other("peers.py failed"));
+        }
     }
     Ok(())
 }

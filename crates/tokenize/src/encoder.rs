@@ -75,13 +75,13 @@ impl Encoder {
     }
 
     /// Reads a vocabulary's two files.
-    pub fn from_files(vocab: &Path, merges: &Path) -> Result<Encoder, VocabularyError> {
-        Vocabulary::from_files(vocab, merges).map(Encoder::new)
+    pub fn from_files(vocab: impl AsRef<Path>, merges: impl AsRef<Path>) -> Result<Encoder, VocabularyError> {
+        Vocabulary::from_files(vocab.as_ref(), merges.as_ref()).map(Encoder::new)
     }
 
     /// Reads a directory's `vocab.json` and `merges.txt`, or OpenAI's `encoder_bpe_40000.json` and `vocab_40000.bpe`.
-    pub fn from_dir(dir: &Path) -> Result<Encoder, VocabularyError> {
-        Vocabulary::from_dir(dir).map(Encoder::new)
+    pub fn from_dir(dir: impl AsRef<Path>) -> Result<Encoder, VocabularyError> {
+        Vocabulary::from_dir(dir.as_ref()).map(Encoder::new)
     }
 
     /// The ids of a text. A line break inside the text is the id of `\n</w>`; an unknown character is id 0.
