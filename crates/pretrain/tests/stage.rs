@@ -86,7 +86,7 @@ fn shards(root: &Path, name: &str, documents: &[String]) {
     for (i, document) in documents.iter().enumerate() {
         fs_err::write(corpus.join(format!("{i}.txt")), document).unwrap();
     }
-    let encoder = Encoder::from_dir(&root.join("tokenizer")).unwrap();
+    let encoder = Encoder::from_dir(root.join("tokenizer")).unwrap();
     let config = ShardConfig { validation_fraction: 0.25, ..Preset::load("tiny", &[]).unwrap().shards };
     let dir = root.join(name);
     fs_err::create_dir_all(&dir).unwrap();

@@ -103,7 +103,7 @@ fn first_lines(text: &str, n: usize) -> String {
 /// The steps go through the rules alone, `encode` through its tables.
 #[test]
 fn steps_end_in_the_ids_of_the_text() {
-    let encoder = Encoder::from_dir(&golden_dir()).unwrap();
+    let encoder = Encoder::from_dir(golden_dir()).unwrap();
     for line in fs_err::read_to_string(golden_dir().join("texts.jsonl")).unwrap().lines() {
         let text: String = serde_json::from_str(line).unwrap();
         let stages = encoder.stages(&text);
