@@ -136,7 +136,7 @@ fn cpu_features() -> Vec<String> {
 }
 
 /// CPU seconds of this process so far (Linux: fields 14 and 15 of `/proc/self/stat`, in hundredths of a second).
-fn cpu_seconds() -> Option<f64> {
+pub fn cpu_seconds() -> Option<f64> {
     let stat = fs_err::read_to_string("/proc/self/stat").ok()?;
     let after_name = stat.rsplit_once(')')?.1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();

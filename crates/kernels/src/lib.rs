@@ -15,6 +15,7 @@ mod elementwise;
 mod norm;
 mod optimizer;
 pub mod product;
+pub mod profile;
 mod softmax;
 
 pub use blas::{StartError, gemv, start};

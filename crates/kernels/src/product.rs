@@ -135,6 +135,7 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
     if steps > 0 {
         pack::panels::<MR>(precision, a, packed_a.words());
         pack::panels::<NR>(precision, b.reversed_axes(), packed_b.words());
+        crate::profile::lap("packing");
     }
     multiply(precision, steps, packed_a.words(), packed_b.words(), accumulate, c);
     packed_a.put_back();

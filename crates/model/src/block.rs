@@ -4,6 +4,7 @@ use crate::batch::Site;
 use crate::workspace::BlockActivations;
 use crate::{Batch, Config, Dropout, Model, Params, Workspace};
 use gpt1_kernels::attention::{self, Shape};
+use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
     Precision, ROW_BLOCK, add_bias, column_sums, gelu_backward, gelu_forward, gemm, residual_norm_backward,
     residual_norm_forward,
@@ -27,6 +28,7 @@ pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: 
     ws.prepare(config, n, keep);
     batch.row_ids(config.n_positions, &mut ws.row_ids);
     embed(model, batch, dropout, ws);
+    lap("embedding");
     for l in 0..config.n_layer {
         let at = if keep { l } else { l % 2 };
         let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
@@ -97,9 +99,12 @@ fn block_forward(
     let (n, c) = (batch.n_tokens(), config.n_embd);
     let epsilon = config.layer_norm_epsilon;
     gemm(precision, view(input, n, c), view(w_qkv, c, 3 * c), false, view_mut(&mut b.qkv, n, 3 * c));
+    lap_product("attn.c_attn forward", n, c, 3 * c);
     b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
     attention::forward(&attention_shape(config, batch, dropout, l), &b.qkv, &mut b.attended, &mut b.log_sums);
+    lap("attention forward");
     gemm(precision, view(&b.attended, n, c), view(w_proj, c, c), false, view_mut(&mut b.sum_1, n, c));
+    lap_product("attn.c_proj forward", n, c, c);
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_forward(
         input,
@@ -113,10 +118,14 @@ fn block_forward(
         &mut b.middle,
         &mut b.stats_1,
     );
+    lap("norms forward");
     gemm(precision, view(&b.middle, n, c), view(w_fc, c, 4 * c), false, view_mut(&mut b.fc, n, 4 * c));
+    lap_product("mlp.c_fc forward", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
     b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
+    lap("activation forward");
     gemm(precision, view(&b.activated, n, 4 * c), view(w_out, 4 * c, c), false, view_mut(&mut b.sum_2, n, c));
+    lap_product("mlp.c_proj forward", n, 4 * c, c);
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_forward(
         &b.middle,
@@ -130,6 +139,7 @@ fn block_forward(
         &mut b.out,
         &mut b.stats_2,
     );
+    lap("norms forward");
 }
 
 /// Adds the gradients of all parameters of the decoder to `grads`, from the gradient of the hidden states that the heads left
@@ -156,6 +166,7 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
         );
     }
     embed_backward(model, batch, dropout, ws, grads);
+    lap("embedding");
 }
 
 /// `d` (N, C): on entry the gradient of the block's output, on return of its input.
@@ -195,6 +206,7 @@ fn block_backward(
 
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_backward(d, &b.sum_2, &b.stats_2, mask, row_ids, gain_2, d_branch, g_gain_2, g_shift_2, g_b_out);
+    lap("norms backward");
     let d_fc = &mut d_wide[..n * 4 * c];
     gemm(
         precision,
@@ -203,24 +215,35 @@ fn block_backward(
         true,
         view_mut(g_w_out, 4 * c, c),
     );
+    lap_product("mlp.c_proj d_weight", 4 * c, n, c);
     gemm(precision, view(d_branch, n, c), view(w_out, 4 * c, c).reversed_axes(), false, view_mut(d_fc, n, 4 * c));
+    lap_product("mlp.c_proj d_input", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
     d_fc.par_chunks_mut(rows).zip(b.fc.par_chunks(rows)).for_each(|(d, x)| gelu_backward(d, x));
     column_sums(d_fc, g_b_fc);
+    lap("activation backward");
     gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
+    lap_product("mlp.c_fc d_weight", c, n, 4 * c);
     gemm(precision, view(d_fc, n, 4 * c), view(w_fc, c, 4 * c).reversed_axes(), true, view_mut(d, n, c));
+    lap_product("mlp.c_fc d_input", n, 4 * c, c);
 
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_backward(d, &b.sum_1, &b.stats_1, mask, row_ids, gain_1, d_branch, g_gain_1, g_shift_1, g_b_proj);
+    lap("norms backward");
     gemm(precision, view(&b.attended, n, c).reversed_axes(), view(d_branch, n, c), true, view_mut(g_w_proj, c, c));
+    lap_product("attn.c_proj d_weight", c, n, c);
     let (d_qkv, rest) = d_wide.split_at_mut(n * 3 * c);
     let d_attended = &mut rest[..n * c];
     gemm(precision, view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), false, view_mut(d_attended, n, c));
+    lap_product("attn.c_proj d_input", n, c, c);
     let shape = attention_shape(config, batch, dropout, l);
     attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
     column_sums(d_qkv, g_b_qkv);
+    lap("attention backward");
     gemm(precision, view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), true, view_mut(g_w_qkv, c, 3 * c));
+    lap_product("attn.c_attn d_weight", c, n, 3 * c);
     gemm(precision, view(d_qkv, n, 3 * c), view(w_qkv, c, 3 * c).reversed_axes(), true, view_mut(d, n, c));
+    lap_product("attn.c_attn d_input", n, 3 * c, c);
 }
 
 /// Adds the gradient of the first block's input to the embeddings' rows. Each piece of an embedding is one task that takes

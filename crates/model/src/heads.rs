@@ -4,6 +4,7 @@ use crate::batch::Site;
 use crate::block::{view, view_mut};
 use crate::workspace::head_rows;
 use crate::{Dropout, Model, Params, Workspace};
+use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{Precision, cross_entropy_rows, gemm};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
@@ -31,10 +32,13 @@ pub fn lm_loss(
         gather(&blocks[*last].out, rows, c, gathered);
         logits.resize(head_rows(v).min(targets.len()).max(n) * v, 0.0);
         let logits = &mut logits[..n * v];
+        lap("head, gathering rows");
         gemm(precision, view(gathered, n, c), embedding.reversed_axes(), false, view_mut(logits, n, v));
+        lap_product("head, logits", n, c, v);
         let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
         let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
         loss += cross_entropy_rows(logits, &targets, &weights, grads.is_some());
+        lap("head, loss");
         if let Some(grads) = grads.as_deref_mut() {
             let d_embedding = &mut grads.data[..v * c];
             gemm(
@@ -44,11 +48,14 @@ pub fn lm_loss(
                 true,
                 view_mut(d_embedding, v, c),
             );
+            lap_product("head, d_embedding", v, n, c);
             // The gathered rows are done with: their place takes the gradient.
             gemm(precision, view(logits, n, v), embedding, false, view_mut(gathered, n, c));
+            lap_product("head, d_hidden", n, v, c);
             for (i, row) in rows.iter().enumerate() {
                 gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], &gathered[i * c..(i + 1) * c]);
             }
+            lap("head, gathering rows");
         }
     }
     loss
@@ -202,6 +209,7 @@ pub fn classifier_loss(
             }
         }
     }
+    lap("classifier");
     Classified { loss, logits }
 }
 

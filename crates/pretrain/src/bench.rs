@@ -1,13 +1,15 @@
 //! `gpt1-pretrain bench`: how fast this machine trains, evaluates and samples.
 
 use crate::batch::{self, Scratch};
+use crate::breakdown::{Breakdown, Watch, matrix_ceiling, read_bandwidth};
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use gpt1_artifacts::manifest;
 use gpt1_artifacts::preset::Preset;
 use gpt1_kernels::Precision;
+use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, Params, Sampler, sample_token};
-use gpt1_training::{Adam, AdamConfig, clip_scale, gradient_norm};
+use gpt1_training::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::json;
@@ -41,9 +43,12 @@ pub struct BenchArgs {
     /// Steps to measure, after two to warm up; in sampling, runs of 128 tokens.
     #[arg(long, value_name = "N", default_value = "5")]
     pub steps: NonZeroUsize,
-    /// One JSON object.
+    /// One JSON object, the profile included.
     #[arg(long)]
     pub json: bool,
+    /// Show where the time of a step goes.
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// What is measured.
@@ -81,14 +86,26 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let t = config.n_positions;
     let flops = config.flops_per_token(t) * if args.mode == Mode::Train { 3.0 } else { 1.0 };
     let model = Model::init(config, 1);
-    let (seconds, tokens) = match args.mode {
-        Mode::Train => (train(model, &preset, args), args.batch.get() * t),
-        Mode::Forward => (forward(&model, args), args.batch.get() * t),
+    // A drawn token reads every parameter but the rows of the embeddings of other positions.
+    let weight_bytes = 4.0 * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
+    let (seconds, tokens, breakdown) = match args.mode {
+        Mode::Train => {
+            let (seconds, breakdown) = train(model, &preset, args, n_threads);
+            (seconds, args.batch.get() * t, breakdown)
+        }
+        Mode::Forward => {
+            let (seconds, breakdown) = forward(&model, args, n_threads);
+            (seconds, args.batch.get() * t, breakdown)
+        }
         Mode::Sample => {
             ensure!(t >= PROMPT + DRAWN, "--mode sample needs a context of {}, not {t}", PROMPT + DRAWN);
-            (sample(&model, args), DRAWN)
+            let (seconds, breakdown) = sample(&model, args, n_threads);
+            (seconds, DRAWN, breakdown)
         }
     };
+    let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
+    let ceiling = matrix_ceiling(precision);
+    let bandwidth = (args.mode == Mode::Sample).then(read_bandwidth);
     let mut rates: Vec<f64> = seconds.iter().map(|s| tokens as f64 / s).collect();
     rates.sort_by(f64::total_cmp);
     let median = if rates.len() % 2 == 1 {
@@ -98,25 +115,33 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     };
     let (slowest, fastest) = (rates[0], rates[rates.len() - 1]);
     let tflops = median * flops / 1e12;
-    let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
+    let of_ceiling = 1e3 * tflops / ceiling;
+    let of_bandwidth = bandwidth.map(|read| median * weight_bytes / 1e9 / read);
     let mode = args.mode.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let precision = precision.name();
-    let line = if args.json {
+    let text = if args.json {
         let object = json!({
             "mode": mode, "preset": args.preset, "batch": args.batch, "dropout": args.dropout, "precision": precision,
             "threads": n_threads, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
-            "n": rates.len(), "tflops": tflops, "peak_rss_gib": peak,
+            "n": rates.len(), "tflops": tflops, "ceiling_gflops": ceiling, "share_of_ceiling": of_ceiling,
+            "read_gb_per_s": bandwidth, "share_of_bandwidth": of_bandwidth, "peak_rss_gib": peak,
+            "profile": breakdown.json(),
         });
         format!("{object}\n")
     } else {
-        format!(
-            "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, peak {peak:.2} GiB\n",
+        let limit = match (of_bandwidth, bandwidth) {
+            (Some(share), Some(read)) => format!("{:.0} % of {read:.1} GB/s", 100.0 * share),
+            _ => format!("{:.0} % of {ceiling:.0} GFLOP/s", 100.0 * of_ceiling),
+        };
+        let line = format!(
+            "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, {limit}, peak {peak:.2} GiB\n",
             args.preset,
             args.batch,
             args.dropout.unwrap_or(preset.model.resid_pdrop),
-        )
+        );
+        if args.profile { format!("{line}{breakdown}") } else { line }
     };
-    crate::sample::print(&line)?;
+    crate::sample::print(&text)?;
     Ok(())
 }
 
@@ -125,19 +150,20 @@ fn windows(n: usize, length: usize, vocab_size: usize, random: &mut ChaCha8Rng) 
     (0..n).map(|_| (0..length).map(|_| random.next_u32() % vocab_size as u32).collect()).collect()
 }
 
-/// Seconds of each measured step.
-fn clock(steps: NonZeroUsize, mut step: impl FnMut()) -> Vec<f64> {
-    (0..WARM_UP).for_each(|_| step());
-    (0..steps.get())
-        .map(|_| {
-            let start = Instant::now();
-            step();
-            start.elapsed().as_secs_f64()
-        })
-        .collect()
+/// Seconds of each measured step, and where they went.
+fn clock(steps: NonZeroUsize, warm_up: usize, n_threads: usize, mut step: impl FnMut()) -> (Vec<f64>, Breakdown) {
+    (0..warm_up).for_each(|_| step());
+    let watch = Watch::begin();
+    let seconds = (0..steps.get()).map(|_| {
+        let start = Instant::now();
+        step();
+        start.elapsed().as_secs_f64()
+    });
+    let seconds = seconds.collect();
+    (seconds, watch.end(steps.get(), n_threads))
 }
 
-fn train(mut model: Model, preset: &Preset, args: &BenchArgs) -> Vec<f64> {
+fn train(mut model: Model, preset: &Preset, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
     let p = &preset.pretrain;
     let adam = AdamConfig {
         learning_rate: p.learning_rate,
@@ -152,10 +178,11 @@ fn train(mut model: Model, preset: &Preset, args: &BenchArgs) -> Vec<f64> {
     let mut scratch = Scratch::new(&model);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut update = 0;
-    clock(args.steps, || {
+    clock(args.steps, WARM_UP, n_threads, || {
         let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
         let dropout = Dropout { seed: 1, step: update };
-        grads.data.fill(0.0);
+        lap("batch");
+        clear_gradients(&mut grads);
         batch::gradients(&model, &windows, windows.len(), dropout, &mut scratch, &mut grads, || false);
         let scale = clip_scale(gradient_norm(&grads), adam.max_grad_norm);
         state.update(&mut model.params, &grads, &adam, 1.0, scale);
@@ -163,32 +190,33 @@ fn train(mut model: Model, preset: &Preset, args: &BenchArgs) -> Vec<f64> {
     })
 }
 
-fn forward(model: &Model, args: &BenchArgs) -> Vec<f64> {
+fn forward(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
     let mut scratch = Scratch::new(model);
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    clock(args.steps, || {
+    clock(args.steps, WARM_UP, n_threads, || {
         let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
         batch::loss(model, &windows, windows.len(), &mut scratch);
     })
 }
 
-fn sample(model: &Model, args: &BenchArgs) -> Vec<f64> {
+fn sample(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut seconds = Vec::new();
-    for run in 0..=args.steps.get() {
+    let (_, breakdown) = clock(args.steps, 1, n_threads, || {
         let mut sampler = Sampler::new(model);
         let mut logits = Vec::new();
         for _ in 0..PROMPT {
             logits = sampler.feed(random.next_u32() % model.config.vocab_size as u32).to_vec();
         }
+        lap("prompt");
         let start = Instant::now();
         for _ in 0..DRAWN {
             let token = sample_token(&mut logits, 1.0, 0, &mut random);
+            lap("drawing");
             logits.copy_from_slice(sampler.feed(token));
+            lap("model");
         }
-        if run > 0 {
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-    }
-    seconds
+        seconds.push(start.elapsed().as_secs_f64());
+    });
+    (seconds.split_off(1), breakdown)
 }

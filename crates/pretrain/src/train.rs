@@ -1,6 +1,7 @@
 //! The stage: shards in, model directory out.
 
 use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
+use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
 use crate::{baseline, sample};
 use anyhow::Context;
@@ -10,6 +11,7 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
 use gpt1_kernels::Precision;
+use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model};
 use gpt1_shard::{Split, Tokens, Windows};
 use gpt1_tokenize::Encoder;
@@ -48,6 +50,9 @@ pub struct TrainArgs {
     /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it).
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: String,
+    /// Show at the end where the time of an update went, on stderr.
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// Runs the stage.
@@ -90,6 +95,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let scratch = RefCell::new(Scratch::new(&model));
     let interrupt = Interrupt::listen()?;
     let mut last_evaluation = Value::Null;
+    let watch = args.profile.then(Watch::begin);
+    let mut n_steps = 0;
     let outcome = gpt1_training::run(
         &settings,
         out.path(),
@@ -100,6 +107,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
             let first = u * pretrain.batch_size as u64;
             let starts: Vec<usize> = (0..pretrain.batch_size as u64).map(|i| windows.start(first + i)).collect();
             let texts: Vec<Vec<u32>> = starts.iter().map(|start| train.window(*start, n_ctx + 1).collect()).collect();
+            lap("batch");
+            n_steps += 1;
             let dropout = Dropout { seed: pretrain.seed, step: u };
             let give_up = || interrupt.signal().is_some();
             let scratch = &mut scratch.borrow_mut();
@@ -119,6 +128,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
             values
         },
     )?;
+    if let Some(watch) = watch {
+        eprint!("{}", watch.end(n_steps, n_threads));
+    }
     if outcome != Outcome::Finished {
         return Ok(outcome);
     }

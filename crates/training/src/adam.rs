@@ -1,5 +1,6 @@
 //! Adam with decoupled weight decay, as in OpenAI's released code (opt.py), and the norm of the gradients.
 
+use gpt1_kernels::profile::lap;
 use gpt1_model::{Layout, Params};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -93,12 +94,14 @@ impl Adam {
         pieces.into_par_iter().for_each(|(p, g, m, v, decay)| {
             gpt1_kernels::adam_update(p, g, m, v, rate, beta1, beta2, epsilon, decay, grad_scale);
         });
+        lap("optimiser, update");
     }
 }
 
 /// The Euclidean norm of all gradients together, the same to the bit for any number of threads.
 pub fn gradient_norm(grads: &Params) -> f64 {
     let parts: Vec<f64> = grads.data.par_chunks(CHUNK).map(gpt1_kernels::sum_of_squares).collect();
+    lap("optimiser, gradient norm");
     parts.iter().sum::<f64>().sqrt()
 }
 
@@ -111,8 +114,9 @@ pub fn clip_scale(norm: f64, max_norm: Option<f64>) -> f32 {
 }
 
 /// Sets the gradients to zero.
-pub(crate) fn clear(grads: &mut Params) {
+pub fn clear_gradients(grads: &mut Params) {
     grads.data.par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(0.0));
+    lap("optimiser, clearing gradients");
 }
 
 #[cfg(test)]

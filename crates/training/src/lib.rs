@@ -13,7 +13,7 @@ mod plan;
 mod run;
 mod schedule;
 
-pub use adam::{Adam, AdamConfig, clip_scale, gradient_norm};
+pub use adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
 pub use interrupt::{Interrupt, run_main};
 pub use metrics::Metrics;
 pub use plan::{Plan, PlanError, Work};

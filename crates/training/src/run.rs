@@ -1,10 +1,11 @@
 //! The loop over updates.
 
-use crate::adam::{self, Adam, AdamConfig, clip_scale, gradient_norm};
+use crate::adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
 use crate::checkpoint::{self, CheckpointError, State};
 use crate::metrics::{self, Metrics};
 use crate::{Interrupt, Schedule};
 use gpt1_artifacts::progress::Progress;
+use gpt1_kernels::profile::{lap, whole};
 use gpt1_model::{Model, Params};
 use serde_json::Value;
 use std::io;
@@ -133,7 +134,7 @@ pub fn run(
 
     while adam.n_updates < settings.n_updates {
         let u = adam.n_updates;
-        adam::clear(&mut grads);
+        clear_gradients(&mut grads);
         let done = if interrupt.signal().is_none() { step(u, model, &mut grads) } else { None };
         let Some(done) = done else {
             let signal = interrupt.signal().expect("an update is given up only after a signal");
@@ -171,13 +172,15 @@ pub fn run(
         }
         progress.message(format!("loss {:.3}, {:.0} tokens/s", done.loss, metrics.tokens_per_second(n_tokens)));
         progress.set(finished);
+        lap("metrics");
 
         let pause = Instant::now();
-        let values = evaluate(finished, model, stage);
+        let values = whole("evaluation", || evaluate(finished, model, stage));
         log_values(&mut metrics, &progress, finished, n_tokens, &values)?;
         if last || finished.is_multiple_of(settings.checkpoint_interval) {
             save(settings, out, model, &adam, stage, &mut metrics, n_tokens)?;
             saved_at = Some(finished);
+            lap("checkpoints");
         }
         metrics.leave_out(pause.elapsed());
     }
