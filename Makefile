@@ -60,7 +60,8 @@ help:
 	@echo 'make test                   all tests'
 	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
 	@echo 'make fmt                    format the sources'
-	@echo 'make bench                  the benchmarks'
+	@echo 'make bench                  the benchmarks: tokens a second, memory, where the time goes'
+	@echo 'make bench-peers            the same beside PyTorch, in one table'
 	@echo 'make bench-encoder          the text encoder beside its peers (TOKENIZER=folder CORPUS="texts")'
 	@echo 'make clean                  remove what was built (results stay)'
 
@@ -89,13 +90,19 @@ build: system
 test: build
 	$(CARGO) test --release --workspace
 
-# Whole updates, evaluation and sampling at the presets' sizes in both precisions, then the products they are made of.
+# Whole updates, evaluation and sampling at the presets' sizes in both precisions, where the time of GPT-1's update goes, then
+# the products they are made of.
 bench: build
 	@for p in "tiny --batch 32" "small --batch 32" "gpt1 --batch 4"; do for dropout in 0.1 0; do for precision in f32 auto; do \
 		$(BIN)/gpt1-pretrain bench --preset $$p --dropout $$dropout --precision $$precision; done; done; done
 	@for precision in f32 auto; do $(BIN)/gpt1-pretrain bench --preset gpt1 --mode forward --precision $$precision; done
 	@$(BIN)/gpt1-pretrain bench --preset gpt1 --mode sample
+	@$(BIN)/gpt1-pretrain bench --preset gpt1 --dropout 0.1 --profile
 	$(CARGO) bench --workspace --benches
+
+# The same beside PyTorch, where Python has it.
+bench-peers: build
+	@python3 benches/pytorch/compare.py --bin $(BIN)/gpt1-pretrain
 
 # The text encoder beside its peers; built on its own, as nobody else needs them. After `make pretrain` it has something to read.
 bench-encoder: system
@@ -139,4 +146,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate status build test bench bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate status build test bench bench-peers bench-encoder lint fmt clean system rust

@@ -147,6 +147,58 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
     });
 }
 
+/// One query after T keys and values, for sampling: q (C), keys (T, C), values (T, C) -> out (C).
+pub fn one_query(n_head: usize, q: &[f32], keys: &[f32], values: &[f32], out: &mut [f32]) {
+    let t = keys.len() / q.len();
+    let mut weights = vec![0.0; n_head * t];
+    dots(n_head, q, keys, &mut weights);
+    let scale = 1.0 / ((q.len() / n_head) as f32).sqrt();
+    for weights in weights.chunks_exact_mut(t) {
+        softmax_row(weights, scale);
+    }
+    weighted_sum(n_head, &weights, values, out);
+}
+
+crate::cpu::for_each_cpu! {
+    /// The dot product of each head's part of q (C) with that of each key (T, C): out (NH, T).
+    fn dots(n_head: usize, q: &[f32], keys: &[f32], out: &mut [f32]) {
+        const LANES: usize = 16;
+        let (c, t) = (q.len(), out.len() / n_head);
+        let hs = c / n_head;
+        for (position, key) in keys.chunks_exact(c).enumerate() {
+            for (head, (q, k)) in q.chunks_exact(hs).zip(key.chunks_exact(hs)).enumerate() {
+                let mut sums = [0.0_f32; LANES];
+                let (q, q_rest) = q.as_chunks::<LANES>();
+                let (k, k_rest) = k.as_chunks::<LANES>();
+                for (q, k) in q.iter().zip(k) {
+                    for ((sum, q), k) in sums.iter_mut().zip(q).zip(k) {
+                        *sum = crate::cpu::fma::<FMA>(*q, *k, *sum);
+                    }
+                }
+                let rest: f32 = q_rest.iter().zip(k_rest).map(|(q, k)| q * k).sum();
+                out[head * t + position] = sums.iter().sum::<f32>() + rest;
+            }
+        }
+    }
+}
+
+crate::cpu::for_each_cpu! {
+    /// The sum of values (T, C), each head's part with its weights (NH, T): out (C).
+    fn weighted_sum(n_head: usize, weights: &[f32], values: &[f32], out: &mut [f32]) {
+        let (c, t) = (out.len(), weights.len() / n_head);
+        let hs = c / n_head;
+        out.fill(0.0);
+        for (position, value) in values.chunks_exact(c).enumerate() {
+            for (head, (out, v)) in out.chunks_exact_mut(hs).zip(value.chunks_exact(hs)).enumerate() {
+                let weight = weights[head * t + position];
+                for (out, v) in out.iter_mut().zip(v) {
+                    *out = crate::cpu::fma::<FMA>(weight, *v, *out);
+                }
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Buffers {
     p: Vec<f32>,
@@ -254,6 +306,26 @@ mod tests {
                     for (i, (a, b)) in out.iter().zip(plain(&shape, &qkv)).enumerate() {
                         assert!((f64::from(*a) - b).abs() < 1e-5, "{level:?} {starts:?} {i}: {a} {b}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_query_is_the_last_row() {
+        for level in [Level::Plain, Level::Avx2, Level::Avx512] {
+            cpu::force(level);
+            for (t, n_head, n_embd) in [(1, 1, 4), (7, 2, 40), (130, 3, 96)] {
+                let starts = [0, t as u32];
+                let shape = Shape { starts: &starts, sequence_ids: &[0], n_head, n_embd, n_positions: 200, mask: None };
+                let qkv = wave(t * 3 * n_embd, 0.37);
+                let of = |which: usize| -> Vec<f32> {
+                    qkv.chunks(3 * n_embd).flat_map(|row| row[which * n_embd..][..n_embd].to_vec()).collect()
+                };
+                let mut out = vec![f32::NAN; n_embd];
+                one_query(n_head, &of(0)[(t - 1) * n_embd..], &of(1), &of(2), &mut out);
+                for (a, b) in out.iter().zip(&plain(&shape, &qkv)[(t - 1) * n_embd..]) {
+                    assert!((f64::from(*a) - b).abs() < 1e-5, "{level:?} {t}: {a} {b}");
                 }
             }
         }

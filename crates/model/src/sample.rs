@@ -2,7 +2,7 @@
 
 use crate::block::view;
 use crate::{Config, Model};
-use gpt1_kernels::{NormStats, gemv, residual_norm_forward};
+use gpt1_kernels::{NormStats, attention, gemv, residual_norm_forward};
 use ndarray::{ArrayView1, ArrayViewMut1};
 use ndarray_rand::rand::Rng;
 
@@ -71,7 +71,8 @@ fn step_block(config: &Config, p: &[&[f32]], cache: &mut [Vec<f32>; 2], x: Vec<f
     dense(&x, w_qkv, &mut qkv, 1.0);
     cache[0].extend_from_slice(&qkv[c..2 * c]);
     cache[1].extend_from_slice(&qkv[2 * c..]);
-    let attended = attend(config, &qkv[..c], cache);
+    let mut attended = vec![0.0; c];
+    attention::one_query(config.n_head, &qkv[..c], &cache[0], &cache[1], &mut attended);
     let mut branch = vec![0.0; c];
     dense(&attended, w_proj, &mut branch, 0.0);
     let middle = norm(config, &x, branch, b_proj, gain_1, shift_1);
@@ -97,57 +98,33 @@ fn norm(config: &Config, x: &[f32], mut branch: Vec<f32>, bias: &[f32], gain: &[
     out
 }
 
-/// The query's (C) attention over all cached positions: (C).
-fn attend(config: &Config, q: &[f32], cache: &[Vec<f32>; 2]) -> Vec<f32> {
-    let c = config.n_embd;
-    let hs = c / config.n_head;
-    let scale = 1.0 / (hs as f32).sqrt();
-    let mut out = vec![0.0; c];
-    for (head, out) in out.chunks_exact_mut(hs).enumerate() {
-        let at = head * hs..(head + 1) * hs;
-        let q = &q[at.clone()];
-        let dot = |k: &[f32]| q.iter().zip(&k[at.clone()]).map(|(q, k)| q * k).sum::<f32>() * scale;
-        let scores: Vec<f32> = cache[0].chunks_exact(c).map(dot).collect();
-        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let weights: Vec<f32> = scores.iter().map(|s| (s - max).exp()).collect();
-        let sum: f32 = weights.iter().sum();
-        for (weight, v) in weights.iter().zip(cache[1].chunks_exact(c)) {
-            for (o, v) in out.iter_mut().zip(&v[at.clone()]) {
-                *o += weight / sum * v;
-            }
-        }
-    }
-    out
-}
-
 /// Draws a token from `softmax(logits / temperature)` over the `top_k` likeliest (0: all). Temperature 0 takes the likeliest;
-/// ties go to the lower id. `logits` (V) is left in another order of magnitude.
+/// ties go to the lower id.
 ///
 /// # Panics
 /// If there are no logits.
-pub fn sample_token(logits: &mut [f32], temperature: f64, top_k: usize, rng: &mut impl Rng) -> u32 {
-    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+pub fn sample_token(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) -> u32 {
     let by_logit = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let mut tokens: Vec<u32> = (0..logits.len() as u32).collect();
     if temperature <= 0.0 {
-        return order.into_iter().min_by(by_logit).expect("a vocabulary");
+        return tokens.into_iter().min_by(by_logit).expect("a vocabulary");
     }
-    let k = if top_k == 0 { order.len() } else { top_k.min(order.len()) };
-    if k < order.len() {
-        order.select_nth_unstable_by(k, by_logit);
-        order.truncate(k);
+    if top_k > 0 && top_k < tokens.len() {
+        tokens.select_nth_unstable_by(top_k, by_logit);
+        tokens.truncate(top_k);
+        tokens.sort_unstable();
     }
-    order.sort_unstable_by(by_logit);
-    let max = f64::from(logits[order[0] as usize]);
+    let max = f64::from(tokens.iter().map(|i| logits[*i as usize]).fold(f32::NEG_INFINITY, f32::max));
     let weights: Vec<f64> =
-        order.iter().map(|i| ((f64::from(logits[*i as usize]) - max) / temperature).exp()).collect();
+        tokens.iter().map(|i| ((f64::from(logits[*i as usize]) - max) / temperature).exp()).collect();
     let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-    for (token, weight) in order.iter().zip(&weights) {
+    let drawn = weights.iter().position(|weight| {
         left -= weight;
-        if left < 0.0 {
-            return *token;
-        }
-    }
-    order[k - 1]
+        left < 0.0
+    });
+    // Rounding may leave a trace of the last weight.
+    let last = || weights.iter().rposition(|weight| *weight > 0.0);
+    tokens[drawn.or_else(last).expect("the likeliest has weight 1")]
 }
 
 #[cfg(test)]
@@ -190,13 +167,13 @@ mod tests {
         let logits = [0.0, 2.0_f32.ln(), 4.0_f32.ln(), f32::NEG_INFINITY];
         let mut counts = [0; 4];
         for _ in 0..7000 {
-            counts[sample_token(&mut logits.clone(), 1.0, 0, &mut rng) as usize] += 1;
+            counts[sample_token(&logits, 1.0, 0, &mut rng) as usize] += 1;
         }
         assert!((900..1100).contains(&counts[0]) && (1850..2150).contains(&counts[1]) && counts[3] == 0, "{counts:?}");
         for _ in 0..100 {
-            assert!(sample_token(&mut logits.clone(), 1.0, 2, &mut rng) != 0);
-            assert_eq!(sample_token(&mut logits.clone(), 0.0, 0, &mut rng), 2);
-            assert_eq!(sample_token(&mut logits.clone(), 1.0, 1, &mut rng), 2);
+            assert!(sample_token(&logits, 1.0, 2, &mut rng) != 0);
+            assert_eq!(sample_token(&logits, 0.0, 0, &mut rng), 2);
+            assert_eq!(sample_token(&logits, 1.0, 1, &mut rng), 2);
         }
     }
 }

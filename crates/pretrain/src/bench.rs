@@ -117,11 +117,12 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let tflops = median * flops / 1e12;
     let of_ceiling = 1e3 * tflops / ceiling;
     let of_bandwidth = bandwidth.map(|read| median * weight_bytes / 1e9 / read);
+    let batch = if args.mode == Mode::Sample { 1 } else { args.batch.get() };
     let mode = args.mode.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let precision = precision.name();
     let text = if args.json {
         let object = json!({
-            "mode": mode, "preset": args.preset, "batch": args.batch, "dropout": args.dropout, "precision": precision,
+            "mode": mode, "preset": args.preset, "batch": batch, "dropout": args.dropout, "precision": precision,
             "threads": n_threads, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
             "n": rates.len(), "tflops": tflops, "ceiling_gflops": ceiling, "share_of_ceiling": of_ceiling,
             "read_gb_per_s": bandwidth, "share_of_bandwidth": of_bandwidth, "peak_rss_gib": peak,
@@ -136,7 +137,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         let line = format!(
             "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, {limit}, peak {peak:.2} GiB\n",
             args.preset,
-            args.batch,
+            batch,
             args.dropout.unwrap_or(preset.model.resid_pdrop),
         );
         if args.profile { format!("{line}{breakdown}") } else { line }
@@ -211,7 +212,7 @@ fn sample(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Break
         lap("prompt");
         let start = Instant::now();
         for _ in 0..DRAWN {
-            let token = sample_token(&mut logits, 1.0, 0, &mut random);
+            let token = sample_token(&logits, 1.0, 0, &mut random);
             lap("drawing");
             logits.copy_from_slice(sampler.feed(token));
             lap("model");

@@ -31,7 +31,7 @@ pub fn draw(model: &Model, n_vocab: usize, prompt: &[u32], drawing: &Drawing, nu
     }
     let mut drawn = Vec::with_capacity(drawing.length);
     while drawn.len() < drawing.length {
-        let token = sample_token(&mut logits[..n_vocab], drawing.temperature, drawing.top_k, &mut rng);
+        let token = sample_token(&logits[..n_vocab], drawing.temperature, drawing.top_k, &mut rng);
         drawn.push(token);
         if drawn.len() < drawing.length {
             logits = sampler.feed(token).to_vec();

@@ -214,6 +214,18 @@ fn threads_do_not_change_the_result() {
 }
 
 #[test]
+fn a_profile_shows_where_the_time_went_and_changes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let (plain, profiled) = (place.path().join("plain"), place.path().join("profiled"));
+    let without = stderr(&succeed(&plain, &[]));
+    let with = stderr(&succeed(&profiled, &["--profile"]));
+    assert_same_result(&profiled, &plain);
+    for name in ["of a step", "attention backward", "head, logits", "optimiser, update", "evaluation", "checkpoints"] {
+        assert!(with.contains(&format!("\n{name} ")) && !without.contains(&format!("\n{name} ")), "{name}: {with}");
+    }
+}
+
+#[test]
 fn a_killed_run_continues_and_ends_with_the_same_bytes() {
     let whole = tempfile::tempdir().unwrap();
     succeed(&whole.path().join("model"), &LONG);
