@@ -45,6 +45,6 @@ fn line(what: &str, a: ArrayView2<f32>, b: ArrayView2<f32>) {
     };
     let blas = rate(&mut |c| blas::gemm(a, b, false, c.view_mut()));
     let f32 = rate(&mut |c| product(Precision::F32, a, b, false, c.view_mut()));
-    let bf16 = rate(&mut |c| product(Precision::Bf16, a, b, false, c.view_mut()));
+    let bf16 = if has_bf16() { rate(&mut |c| product(Precision::Bf16, a, b, false, c.view_mut())) } else { f64::NAN };
     println!("{what:>24} {blas:>9.0} {f32:>9.0} {bf16:>9.0}");
 }

@@ -7,12 +7,14 @@
 //! only the micro-kernels differ.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod pack;
 mod plain;
 
 use crate::cpu;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,36 +84,45 @@ pub fn has_bf16() -> bool {
     }
 }
 
-/// Rows of a micro-kernel's tile.
-const MR: usize = 14;
-/// Columns of a micro-kernel's tile.
-const NR: usize = 32;
 /// Words of the part of a panel that one pass takes: a panel of B then stays in the first caches.
 const STEPS: [(Precision, usize); 2] = [(Precision::F32, 256), (Precision::Bf16, 768)];
-/// Panels of A and of B in a block of the result, which one thread computes.
-const BLOCK: (usize, usize) = (16, 24);
+/// Rows and columns of a block of the result, about, which one thread computes.
+const BLOCK: (usize, usize) = (224, 768);
 /// A product is cut into so many blocks where that leaves at least two panels on a side.
 const MIN_BLOCKS: usize = 8;
 
-/// A micro-kernel: `c[i * ld + j] (+)= sum over steps of a[step * MR + i] * b[step * NR + j]`, for a whole tile.
-///
-/// Safety: `c` points to MR rows of NR values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the
+/// A micro-kernel and its tile.
+#[derive(Clone, Copy)]
+struct Kernel {
+    /// Rows of the tile: the width of A's panels.
+    mr: usize,
+    /// Columns of the tile: the width of B's panels.
+    nr: usize,
+    /// `c[i * ld + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
+    run: Run,
+}
+
+/// Safety: `c` points to mr rows of nr values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the
 /// kernel's instructions. (A pointer: between the rows lie other threads' tiles.)
-type Kernel = unsafe fn(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool);
+type Run = unsafe fn(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool);
+
+/// Values of the largest tile.
+const MAX_TILE: usize = 14 * 32;
 
 /// The micro-kernel of a precision on this CPU.
 fn kernel(precision: Precision) -> Kernel {
     #[cfg(target_arch = "x86_64")]
     {
         match precision {
-            Precision::Bf16 if has_bf16() => return avx512::bf16,
-            Precision::F32 if cpu::level() == cpu::Level::Avx512 => return avx512::f32,
+            Precision::Bf16 if has_bf16() => return avx512::BF16,
+            Precision::F32 if cpu::level() == cpu::Level::Avx512 => return avx512::F32,
+            Precision::F32 if cpu::level() == cpu::Level::Avx2 => return avx2::F32,
             _ => {}
         }
     }
     match precision {
-        Precision::F32 => plain::f32,
-        Precision::Bf16 => plain::bf16,
+        Precision::F32 => plain::F32,
+        Precision::Bf16 => plain::BF16,
     }
 }
 
@@ -123,6 +134,7 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
     let (m, n) = c.dim();
     let k = a.ncols();
     assert!(a.nrows() == m && b.dim() == (k, n), "product: {:?} x {:?} into {:?}", a.dim(), b.dim(), c.dim());
+    assert!(n <= 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
     if m == 0 || n == 0 {
         return;
     }
@@ -130,49 +142,65 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
         Precision::F32 => k,
         Precision::Bf16 => k.div_ceil(2),
     };
-    let mut packed_a = Buffer::take(m.div_ceil(MR) * MR * steps);
-    let mut packed_b = Buffer::take(n.div_ceil(NR) * NR * steps);
+    let kernel = kernel(precision);
+    let mut packed_a = Buffer::take(m.next_multiple_of(kernel.mr) * steps);
+    let mut packed_b = Buffer::take(n.next_multiple_of(kernel.nr) * steps);
     if steps > 0 {
-        pack::panels::<MR>(precision, a, packed_a.words());
-        pack::panels::<NR>(precision, b.reversed_axes(), packed_b.words());
+        pack::panels(kernel.mr, precision, a, packed_a.words());
+        pack::panels(kernel.nr, precision, b.reversed_axes(), packed_b.words());
         crate::profile::lap("packing");
     }
-    multiply(precision, steps, packed_a.words(), packed_b.words(), accumulate, c);
+    multiply(kernel, precision, steps, packed_a.words(), packed_b.words(), accumulate, c);
     packed_a.put_back();
     packed_b.put_back();
 }
 
 /// The product of packed operands.
-fn multiply(precision: Precision, steps: usize, a: &[u32], b: &[u32], accumulate: bool, mut c: ArrayViewMut2<f32>) {
+fn multiply(
+    kernel: Kernel,
+    precision: Precision,
+    steps: usize,
+    a: &[u32],
+    b: &[u32],
+    accumulate: bool,
+    mut c: ArrayViewMut2<f32>,
+) {
     let (m, n) = c.dim();
-    let (rows, cols) = block_size(m.div_ceil(MR), n.div_ceil(NR));
+    let Kernel { mr, nr, .. } = kernel;
+    let (rows, cols) = block_size(m, mr, n, nr);
     let mut blocks = Vec::new();
-    for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * MR).enumerate() {
+    for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * mr).enumerate() {
         let mut rest = row;
         let mut j = 0;
         while rest.ncols() > 0 {
-            let width = (cols * NR).min(rest.ncols());
+            let width = (cols * nr).min(rest.ncols());
             let (block, right) = rest.split_at(Axis(1), width);
             blocks.push((i * rows, j, block));
             rest = right;
             j += cols;
         }
     }
-    let kernel = kernel(precision);
     let pass = STEPS.iter().find(|(p, _)| *p == precision).map_or(256, |(_, steps)| *steps);
     blocks.into_par_iter().for_each(|(first_a, first_b, mut c)| {
         if steps == 0 && !accumulate {
             c.fill(0.0);
         }
+        let (rows, cols) = c.dim();
+        let (first, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
         for start in (0..steps).step_by(pass) {
             let taken = start..(start + pass).min(steps);
-            for j in 0..c.ncols().div_ceil(NR) {
-                let b = part(b, first_b + j, NR, steps, &taken);
-                for i in 0..c.nrows().div_ceil(MR) {
-                    let a = part(a, first_a + i, MR, steps, &taken);
-                    let rows = i * MR..((i + 1) * MR).min(c.nrows());
-                    let cols = j * NR..((j + 1) * NR).min(c.ncols());
-                    tile(kernel, a, b, c.slice_mut(s![rows, cols]), accumulate || start > 0);
+            for j in 0..cols.div_ceil(nr) {
+                let b = part(b, first_b + j, nr, steps, &taken);
+                let n_cols = nr.min(cols - j * nr);
+                for i in 0..rows.div_ceil(mr) {
+                    let a = part(a, first_a + i, mr, steps, &taken);
+                    let n_rows = mr.min(rows - i * mr);
+                    // SAFETY: the tile lies in this block, which is borrowed for writing and has rows of unit stride;
+                    // `kernel()` chose what this CPU has.
+                    unsafe {
+                        let c = first.add(i * mr * ld + j * nr);
+                        tile(kernel, a, b, c, ld, (n_rows, n_cols), accumulate || start > 0);
+                    }
                 }
             }
         }
@@ -185,31 +213,45 @@ fn part<'a>(words: &'a [u32], panel: usize, width: usize, steps: usize, taken: &
     &words[at + taken.start * width..at + taken.end * width]
 }
 
-/// One tile; at the right and lower edges by way of a whole one.
-fn tile(kernel: Kernel, a: &[u32], b: &[u32], mut c: ArrayViewMut2<f32>, accumulate: bool) {
-    let (rows, cols) = c.dim();
-    let ld = c.strides()[0].unsigned_abs();
-    if (rows, cols) == (MR, NR) && c.strides()[1] == 1 {
-        // SAFETY: the view is a whole tile, borrowed for writing; `kernel()` chose what this CPU has.
-        unsafe { kernel(a, b, c.as_mut_ptr(), ld, accumulate) };
+/// One tile of (rows, columns); at the right and lower edges by way of a whole one.
+///
+/// # Safety
+/// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the kernel's
+/// instructions.
+unsafe fn tile(
+    kernel: Kernel,
+    a: &[u32],
+    b: &[u32],
+    c: *mut f32,
+    ld: usize,
+    (rows, cols): (usize, usize),
+    accumulate: bool,
+) {
+    let Kernel { mr, nr, run } = kernel;
+    if (rows, cols) == (mr, nr) {
+        // SAFETY: c is a whole tile.
+        unsafe { run(a, b, c, ld, accumulate) };
         return;
     }
-    let mut whole = [0.0; MR * NR];
-    // SAFETY: `whole` is a tile of its own; `kernel()` chose what this CPU has.
-    unsafe { kernel(a, b, whole.as_mut_ptr(), NR, false) };
-    for (mut row, values) in c.rows_mut().into_iter().zip(whole.chunks_exact(NR)) {
+    let mut whole = [0.0; MAX_TILE];
+    // SAFETY: `whole` holds a tile of any kernel.
+    unsafe { run(a, b, whole.as_mut_ptr(), nr, false) };
+    for (i, values) in whole.chunks_exact(nr).take(rows).enumerate() {
+        // SAFETY: row i of c.
+        let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * ld), cols) };
         for (c, v) in row.iter_mut().zip(values) {
             *c = if accumulate { *c + v } else { *v };
         }
     }
 }
 
-/// Panels in a block, from the numbers of panels alone.
-fn block_size(m: usize, n: usize) -> (usize, usize) {
+/// Panels in a block, of A and of B, from the sizes of the product and of the tile alone.
+fn block_size(m: usize, mr: usize, n: usize, nr: usize) -> (usize, usize) {
     let even = |panels: usize, limit: usize| panels.div_ceil(panels.div_ceil(limit));
-    let (mut rows, mut cols) = (even(m, BLOCK.0), even(n, BLOCK.1));
+    let (m, n) = (m.div_ceil(mr), n.div_ceil(nr));
+    let (mut rows, mut cols) = (even(m, BLOCK.0 / mr), even(n, BLOCK.1 / nr));
     while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS && rows.max(cols) > 2 {
-        if rows * MR >= cols * NR {
+        if rows * mr >= cols * nr {
             rows = rows.div_ceil(2);
         } else {
             cols = cols.div_ceil(2);
@@ -315,11 +357,14 @@ mod tests {
 
     #[test]
     fn blocks_cover_and_are_many() {
-        for m in 1..80 {
-            for n in 1..80 {
-                let (rows, cols) = block_size(m, n);
-                assert!(rows >= 1 && cols >= 1 && rows <= BLOCK.0 && cols <= BLOCK.1);
-                assert!(m * n < 64 || m.div_ceil(rows) * n.div_ceil(cols) >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
+        for (mr, nr) in [(14, 32), (6, 16)] {
+            for m in 1..80 {
+                for n in 1..80 {
+                    let (rows, cols) = block_size(m * mr, mr, n * nr, nr);
+                    assert!(rows >= 1 && cols >= 1 && rows * mr <= BLOCK.0 && cols * nr <= BLOCK.1);
+                    let n_blocks = m.div_ceil(rows) * n.div_ceil(cols);
+                    assert!(m * n < 64 || n_blocks >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
+                }
             }
         }
     }

@@ -1,23 +1,32 @@
 //! The micro-kernels for AVX-512: 14 rows of two vectors are 28 of the 32 registers; a word of A is broadcast, two vectors of
 //! B are read.
 
-use super::{MR, NR};
+use super::Kernel;
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
+const MR: usize = 14;
+const NR: usize = 32;
+
 type Tile = [[__m512; 2]; MR];
 
-/// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Kernel`].
-pub(super) unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+/// For f32 words, where [`crate::cpu::level`] is AVX-512.
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, run: f32 };
+
+/// For pairs of bf16, where [`super::has_bf16`].
+pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, run: bf16 };
+
+/// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Run`].
+unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
     let steps = check(a, b, ld);
     // SAFETY: the caller has seen that the CPU has AVX-512F; `check` has seen that the slices hold what is read.
     unsafe { run_f32(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }
 }
 
-/// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Kernel`].
-pub(super) unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+/// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Run`].
+unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
     let steps = check(a, b, ld);
     // SAFETY: the caller has seen that the CPU has AVX-512F and BF16; `check` has seen that the slices hold what is read.
     unsafe { run_bf16(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }

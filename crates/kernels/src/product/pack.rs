@@ -14,8 +14,21 @@ pub(super) fn bf16(x: f32) -> u32 {
     if (bits & 0x7FFF_FFFF) > 0x7F80_0000 { 0x7FC0 } else { rounded }
 }
 
-/// Packs the rows of `x` (R, K) into panels of `W` rows, the last filled up with zeros.
-pub(super) fn panels<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+/// Packs the rows of `x` (R, K) into panels of `width` rows, the last filled up with zeros.
+///
+/// # Panics
+/// If no kernel has tiles of that width.
+pub(super) fn panels(width: usize, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+    match width {
+        6 => panels_of::<6>(precision, x, words),
+        14 => panels_of::<14>(precision, x, words),
+        16 => panels_of::<16>(precision, x, words),
+        32 => panels_of::<32>(precision, x, words),
+        _ => unreachable!("no kernel has panels of {width}"),
+    }
+}
+
+fn panels_of<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
     let (n_rows, k) = x.dim();
     let steps = words.len() / (n_rows.div_ceil(W) * W);
     words.par_chunks_mut(steps * W).enumerate().for_each(|(panel, words)| {

@@ -1,16 +1,25 @@
 //! The micro-kernels in plain Rust: for any CPU, and the twins that the fast ones are checked against.
 
-use super::{MR, NR};
+use super::Kernel;
 
-/// f32 words. Safety: see [`super::Kernel`].
-pub(super) unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+const MR: usize = 14;
+const NR: usize = 32;
+
+/// For f32 words.
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, run: f32 };
+
+/// For pairs of bf16.
+pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, run: bf16 };
+
+/// f32 words. Safety: see [`super::Run`].
+unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
     // SAFETY: the caller's promise about c.
     let c = unsafe { rows(c, ld) };
     run(a, b, c, accumulate, |a, b, sum| sum + f32::from_bits(a) * f32::from_bits(b));
 }
 
-/// Pairs of bf16. Safety: see [`super::Kernel`].
-pub(super) unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+/// Pairs of bf16. Safety: see [`super::Run`].
+unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
     // SAFETY: the caller's promise about c.
     let c = unsafe { rows(c, ld) };
     let low = |word: u32| f32::from_bits(word << 16);

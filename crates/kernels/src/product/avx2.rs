@@ -1,0 +1,52 @@
+//! The micro-kernel for AVX2 and FMA: 6 rows of two vectors are 12 of the 16 registers.
+
+use super::Kernel;
+use std::arch::x86_64::{
+    _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+};
+
+const MR: usize = 6;
+const NR: usize = 16;
+
+/// For f32 words, where [`crate::cpu::level`] is AVX2.
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, run: f32 };
+
+/// f32 words. Safety: see [`super::Run`].
+unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+    let steps = a.len() / MR;
+    assert!(a.len() == steps * MR && b.len() == steps * NR && ld >= NR);
+    // SAFETY: the caller has seen that the CPU has AVX2 and FMA, and promises c; the slices hold what is read.
+    unsafe { run(steps, a.as_ptr().cast(), b.as_ptr().cast(), c, ld, accumulate) }
+}
+
+/// # Safety
+/// The CPU has AVX2 and FMA; a: (steps, MR), b: (steps, NR), c: MR rows of NR values, `ld` apart.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run(steps: usize, a: *const f32, b: *const f32, c: *mut f32, ld: usize, accumulate: bool) {
+    let mut sums = [[_mm256_setzero_ps(); 2]; MR];
+    for step in 0..steps {
+        // SAFETY: `step` is below `steps`, i below MR.
+        unsafe {
+            let (a, b) = (a.add(step * MR), b.add(step * NR));
+            let (b0, b1) = (_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8)));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let x = _mm256_broadcast_ss(&*a.add(i));
+                sum[0] = _mm256_fmadd_ps(x, b0, sum[0]);
+                sum[1] = _mm256_fmadd_ps(x, b1, sum[1]);
+            }
+        }
+    }
+    for (i, sum) in sums.into_iter().enumerate() {
+        // SAFETY: the caller's promise: two vectors of row i.
+        unsafe {
+            let (left, right) = (c.add(i * ld), c.add(i * ld + 8));
+            if accumulate {
+                _mm256_storeu_ps(left, _mm256_add_ps(sum[0], _mm256_loadu_ps(left)));
+                _mm256_storeu_ps(right, _mm256_add_ps(sum[1], _mm256_loadu_ps(right)));
+            } else {
+                _mm256_storeu_ps(left, sum[0]);
+                _mm256_storeu_ps(right, sum[1]);
+            }
+        }
+    }
+}
