@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the one crate with unsafe arithmetic; each block says why it is sound")]
 
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::sync::LazyLock;
 
 pub mod attention;
 pub mod blas;
@@ -34,8 +35,35 @@ pub const ROW_BLOCK: usize = 64;
 /// # Panics
 /// If the sizes do not fit.
 pub fn gemm(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
-    match precision {
-        Precision::F32 => blas::gemm(a, b, accumulate, c),
-        Precision::Bf16 => product::product(precision, a, b, accumulate, c),
+    if is_blas(precision) { blas::gemm(a, b, accumulate, c) } else { product::product(precision, a, b, accumulate, c) }
+}
+
+/// The right operand of several products: made ready once, where the products are our own.
+pub struct RightOperand<'b> {
+    b: ArrayView2<'b, f32>,
+    packed: Option<product::Packed>,
+}
+
+impl<'b> RightOperand<'b> {
+    /// b: (K, N), any strides.
+    pub fn new(precision: Precision, b: ArrayView2<'b, f32>) -> RightOperand<'b> {
+        RightOperand { b, packed: (!is_blas(precision)).then(|| product::Packed::new(precision, b)) }
     }
+
+    /// As [`gemm`] with this operand, in the precision that it was made for.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    pub fn gemm(&self, a: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+        match &self.packed {
+            Some(packed) => packed.product(a, accumulate, c),
+            None => blas::gemm(a, self.b, accumulate, c),
+        }
+    }
+}
+
+/// Whether products of that precision go through BLAS: those in f32, unless the variable `GPT1_F32` is `own`.
+fn is_blas(precision: Precision) -> bool {
+    static OWN_F32: LazyLock<bool> = LazyLock::new(|| std::env::var("GPT1_F32").is_ok_and(|value| value == "own"));
+    precision == Precision::F32 && !*OWN_F32
 }

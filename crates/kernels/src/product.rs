@@ -14,6 +14,7 @@ mod pack;
 mod plain;
 
 use crate::cpu;
+use crate::profile::lap;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use std::sync::Mutex;
@@ -54,6 +55,14 @@ impl Precision {
         };
         CHOSEN_BF16.store(precision == Precision::Bf16, Ordering::Relaxed);
         Ok(precision)
+    }
+
+    /// Words of a row of K values.
+    fn steps(self, k: usize) -> usize {
+        match self {
+            Precision::F32 => k,
+            Precision::Bf16 => k.div_ceil(2),
+        }
     }
 
     /// `f32` or `bf16`.
@@ -126,33 +135,57 @@ fn kernel(precision: Precision) -> Kernel {
     }
 }
 
+/// The right operand of products, packed: for several with the same one it is packed once.
+pub struct Packed {
+    precision: Precision,
+    kernel: Kernel,
+    /// (K, N)
+    dim: (usize, usize),
+    words: Buffer,
+}
+
+impl Packed {
+    /// Packs b: (K, N) with any strides.
+    pub fn new(precision: Precision, b: ArrayView2<f32>) -> Packed {
+        let kernel = kernel(precision);
+        let (k, n) = b.dim();
+        let steps = precision.steps(k);
+        let mut words = Buffer::take(n.next_multiple_of(kernel.nr) * steps);
+        if steps > 0 && n > 0 {
+            pack::panels(kernel.nr, precision, b.reversed_axes(), words.words());
+        }
+        lap("packing");
+        Packed { precision, kernel, dim: (k, n), words }
+    }
+
+    /// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K) with any strides and c: (M, N) with rows of unit stride.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    pub fn product(&self, a: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+        let (m, n) = c.dim();
+        let Packed { precision, kernel, dim, .. } = *self;
+        assert!(a.nrows() == m && dim == (a.ncols(), n), "product: {:?} x {dim:?} into {:?}", a.dim(), c.dim());
+        if m == 0 || n == 0 {
+            return;
+        }
+        assert!(n == 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
+        let steps = precision.steps(a.ncols());
+        let mut packed_a = Buffer::take(m.next_multiple_of(kernel.mr) * steps);
+        if steps > 0 {
+            pack::panels(kernel.mr, precision, a, packed_a.words());
+            lap("packing");
+        }
+        multiply(kernel, precision, steps, packed_a.words(), self.words.as_slice(), accumulate, c);
+    }
+}
+
 /// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K), b: (K, N) with any strides and c: (M, N) with rows of unit stride.
 ///
 /// # Panics
 /// If the sizes do not fit.
 pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
-    let (m, n) = c.dim();
-    let k = a.ncols();
-    assert!(a.nrows() == m && b.dim() == (k, n), "product: {:?} x {:?} into {:?}", a.dim(), b.dim(), c.dim());
-    assert!(n <= 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
-    if m == 0 || n == 0 {
-        return;
-    }
-    let steps = match precision {
-        Precision::F32 => k,
-        Precision::Bf16 => k.div_ceil(2),
-    };
-    let kernel = kernel(precision);
-    let mut packed_a = Buffer::take(m.next_multiple_of(kernel.mr) * steps);
-    let mut packed_b = Buffer::take(n.next_multiple_of(kernel.nr) * steps);
-    if steps > 0 {
-        pack::panels(kernel.mr, precision, a, packed_a.words());
-        pack::panels(kernel.nr, precision, b.reversed_axes(), packed_b.words());
-        crate::profile::lap("packing");
-    }
-    multiply(kernel, precision, steps, packed_a.words(), packed_b.words(), accumulate, c);
-    packed_a.put_back();
-    packed_b.put_back();
+    Packed::new(precision, b).product(a, accumulate, c);
 }
 
 /// The product of packed operands.
@@ -272,9 +305,13 @@ static KEPT: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
 impl Buffer {
     fn take(length: usize) -> Buffer {
         const LINE: usize = 16;
+        // The smallest that is large enough, else the largest, to grow.
         let mut memory = match KEPT.lock() {
-            Ok(mut kept) => kept.pop().unwrap_or_default(),
-            Err(_) => Vec::new(),
+            Ok(mut kept) if !kept.is_empty() => {
+                let at = kept.iter().position(|memory| memory.len() >= length + LINE).unwrap_or(kept.len() - 1);
+                kept.remove(at)
+            }
+            _ => Vec::new(),
         };
         if memory.len() < length + LINE {
             memory.resize(length + LINE, 0);
@@ -287,10 +324,16 @@ impl Buffer {
         &mut self.memory[self.start..self.start + self.length]
     }
 
-    fn put_back(self) {
+    fn as_slice(&self) -> &[u32] {
+        &self.memory[self.start..self.start + self.length]
+    }
+}
+
+impl Drop for Buffer {
+    /// Keeps the memory for the next product.
+    fn drop(&mut self) {
         if let Ok(mut kept) = KEPT.lock() {
-            kept.push(self.memory);
-            // The largest last: it is taken first, so that it serves the largest operands.
+            kept.push(std::mem::take(&mut self.memory));
             kept.sort_by_key(Vec::len);
         }
     }

@@ -5,7 +5,7 @@ use crate::block::{view, view_mut};
 use crate::workspace::head_rows;
 use crate::{Dropout, Model, Params, Workspace};
 use gpt1_kernels::profile::{lap, lap_product};
-use gpt1_kernels::{Precision, cross_entropy_rows, gemm};
+use gpt1_kernels::{Precision, RightOperand, cross_entropy_rows, gemm};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -24,6 +24,8 @@ pub fn lm_loss(
     let (c, v) = (model.config.n_embd, model.config.vocab_size);
     let embedding = view(model.params.token_embedding(), v, c);
     let rows: Vec<usize> = (0..targets.len()).filter(|i| weights[*i] != 0.0).collect();
+    let to_logits = RightOperand::new(ws.precision, embedding.reversed_axes());
+    let to_hidden = grads.is_some().then(|| RightOperand::new(ws.precision, embedding));
     let mut loss = 0.0;
     for rows in rows.chunks(head_rows(v)) {
         let n = rows.len();
@@ -33,13 +35,13 @@ pub fn lm_loss(
         logits.resize(head_rows(v).min(targets.len()).max(n) * v, 0.0);
         let logits = &mut logits[..n * v];
         lap("head, gathering rows");
-        gemm(precision, view(gathered, n, c), embedding.reversed_axes(), false, view_mut(logits, n, v));
+        to_logits.gemm(view(gathered, n, c), false, view_mut(logits, n, v));
         lap_product("head, logits", n, c, v);
         let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
         let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
         loss += cross_entropy_rows(logits, &targets, &weights, grads.is_some());
         lap("head, loss");
-        if let Some(grads) = grads.as_deref_mut() {
+        if let (Some(grads), Some(to_hidden)) = (grads.as_deref_mut(), &to_hidden) {
             let d_embedding = &mut grads.data[..v * c];
             gemm(
                 precision,
@@ -50,7 +52,7 @@ pub fn lm_loss(
             );
             lap_product("head, d_embedding", v, n, c);
             // The gathered rows are done with: their place takes the gradient.
-            gemm(precision, view(logits, n, v), embedding, false, view_mut(gathered, n, c));
+            to_hidden.gemm(view(logits, n, v), false, view_mut(gathered, n, c));
             lap_product("head, d_hidden", n, v, c);
             for (i, row) in rows.iter().enumerate() {
                 gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], &gathered[i * c..(i + 1) * c]);

@@ -2,7 +2,7 @@
 
 use super::Precision;
 use crate::cpu::for_each_cpu;
-use ndarray::{ArrayView2, Axis, s};
+use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
 /// x in bf16, rounded to the nearest, ties to even; NaN stays NaN.
@@ -29,7 +29,7 @@ pub(super) fn panels(width: usize, precision: Precision, x: ArrayView2<f32>, wor
 }
 
 fn panels_of<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
-    let (n_rows, k) = x.dim();
+    let n_rows = x.nrows();
     let steps = words.len() / (n_rows.div_ceil(W) * W);
     words.par_chunks_mut(steps * W).enumerate().for_each(|(panel, words)| {
         let rows = panel * W..((panel + 1) * W).min(n_rows);
@@ -39,14 +39,18 @@ fn panels_of<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &m
         }
         if x.strides()[0] == 1 && x.nrows() == W {
             // Rows of the panel lie side by side in memory: step by step.
-            for (step, words) in words.chunks_exact_mut(W).enumerate() {
-                let column = |k: usize| x.index_axis_move(Axis(1), k).to_slice().expect("unit stride");
+            let columns = x.reversed_axes();
+            let mut columns = columns.rows().into_iter().map(|column| column.to_slice().expect("unit stride"));
+            for words in words.chunks_exact_mut(W) {
+                let Some(column) = columns.next() else { break };
                 match precision {
-                    Precision::F32 => copy_words(column(step), words),
-                    Precision::Bf16 if 2 * step + 1 < k => pair_words(column(2 * step), column(2 * step + 1), words),
-                    Precision::Bf16 => pair_words(column(2 * step), &[0.0; W], words),
+                    Precision::F32 => copy_words::<W>(column, words),
+                    Precision::Bf16 => pair_words(column, columns.next().unwrap_or(&[0.0; W]), words),
                 }
             }
+        } else if x.strides()[1] == 1 && x.nrows() == W && precision == Precision::F32 {
+            let rows: [&[f32]; W] = std::array::from_fn(|i| x.row(i).to_slice().expect("unit stride"));
+            interleave(&rows, words);
         } else {
             for (i, row) in x.rows().into_iter().enumerate() {
                 match row.as_slice() {
@@ -58,11 +62,28 @@ fn panels_of<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &m
     });
 }
 
-for_each_cpu! {
-    fn copy_words(x: &[f32], words: &mut [u32]) {
-        let _ = FMA;
-        for (word, x) in words.iter_mut().zip(x) {
-            *word = x.to_bits();
+#[inline]
+fn copy_words<const W: usize>(x: &[f32], words: &mut [u32]) {
+    let (Some(x), Some(words)) = (x.first_chunk::<W>(), words.first_chunk_mut::<W>()) else { return };
+    *words = x.map(f32::to_bits);
+}
+
+/// Writes the k-th value of each row side by side, for each k.
+fn interleave<const W: usize>(rows: &[&[f32]; W], words: &mut [u32]) {
+    const STEPS: usize = 8;
+    let k = rows[0].len();
+    for start in (0..k).step_by(STEPS) {
+        let words = &mut words[start * W..];
+        if start + STEPS <= k {
+            let values: [&[f32; STEPS]; W] = rows.map(|row| row[start..].first_chunk().expect("STEPS values are left"));
+            let (words, _) = words.as_chunks_mut::<W>();
+            for (step, words) in words[..STEPS].iter_mut().enumerate() {
+                *words = values.map(|row| row[step].to_bits());
+            }
+        } else {
+            for (i, row) in rows.iter().enumerate() {
+                scatter(Precision::F32, &row[start..], &mut words[i..], W);
+            }
         }
     }
 }
