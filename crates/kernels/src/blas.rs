@@ -177,7 +177,7 @@ pub fn gemv(x: ArrayView1<f32>, w: ArrayView2<f32>, beta: f32, mut y: ArrayViewM
     single_thread();
     assert!(x.len() == w.nrows() && y.len() == w.ncols(), "gemv: {} x {:?} into {}", x.len(), w.dim(), y.len());
     const OUTPUTS: usize = 512;
-    // An even number of pieces of the same size, so that two or four threads end together.
+    // Four pieces, or a multiple, of the same size: two or four threads end together.
     let n_pieces = y.len().div_ceil(OUTPUTS).next_multiple_of(4);
     let n_outputs = y.len().div_ceil(n_pieces).next_multiple_of(16);
     y.axis_chunks_iter_mut(Axis(0), n_outputs).into_par_iter().enumerate().for_each(|(i, mut y)| {

@@ -93,8 +93,6 @@ pub fn has_bf16() -> bool {
     }
 }
 
-/// Words of the part of a panel that one pass takes: a panel of B then stays in the first caches.
-const STEPS: [(Precision, usize); 2] = [(Precision::F32, 256), (Precision::Bf16, 768)];
 /// Rows and columns of a block of the result, about, which one thread computes.
 const BLOCK: (usize, usize) = (224, 768);
 /// A product is cut into so many blocks where that leaves at least two panels on a side.
@@ -107,6 +105,8 @@ struct Kernel {
     mr: usize,
     /// Columns of the tile: the width of B's panels.
     nr: usize,
+    /// Steps of the part of a panel that one pass takes: a panel of B then stays in the first caches.
+    pass: usize,
     /// `c[i * ld + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
     run: Run,
 }
@@ -176,7 +176,7 @@ impl Packed {
             pack::panels(kernel.mr, precision, a, packed_a.words());
             lap("packing");
         }
-        multiply(kernel, precision, steps, packed_a.words(), self.words.as_slice(), accumulate, c);
+        multiply(kernel, steps, packed_a.words(), self.words.as_slice(), accumulate, c);
     }
 }
 
@@ -189,17 +189,9 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
 }
 
 /// The product of packed operands.
-fn multiply(
-    kernel: Kernel,
-    precision: Precision,
-    steps: usize,
-    a: &[u32],
-    b: &[u32],
-    accumulate: bool,
-    mut c: ArrayViewMut2<f32>,
-) {
+fn multiply(kernel: Kernel, steps: usize, a: &[u32], b: &[u32], accumulate: bool, mut c: ArrayViewMut2<f32>) {
     let (m, n) = c.dim();
-    let Kernel { mr, nr, .. } = kernel;
+    let Kernel { mr, nr, pass, .. } = kernel;
     let (rows, cols) = block_size(m, mr, n, nr);
     let mut blocks = Vec::new();
     for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * mr).enumerate() {
@@ -213,7 +205,6 @@ fn multiply(
             j += cols;
         }
     }
-    let pass = STEPS.iter().find(|(p, _)| *p == precision).map_or(256, |(_, steps)| *steps);
     blocks.into_par_iter().for_each(|(first_a, first_b, mut c)| {
         if steps == 0 && !accumulate {
             c.fill(0.0);
@@ -260,7 +251,7 @@ unsafe fn tile(
     (rows, cols): (usize, usize),
     accumulate: bool,
 ) {
-    let Kernel { mr, nr, run } = kernel;
+    let Kernel { mr, nr, run, .. } = kernel;
     if (rows, cols) == (mr, nr) {
         // SAFETY: c is a whole tile.
         unsafe { run(a, b, c, ld, accumulate) };

@@ -24,6 +24,9 @@ pub fn lm_loss(
     let (c, v) = (model.config.n_embd, model.config.vocab_size);
     let embedding = view(model.params.token_embedding(), v, c);
     let rows: Vec<usize> = (0..targets.len()).filter(|i| weights[*i] != 0.0).collect();
+    if rows.is_empty() {
+        return 0.0;
+    }
     let to_logits = RightOperand::new(ws.precision, embedding.reversed_axes());
     let to_hidden = grads.is_some().then(|| RightOperand::new(ws.precision, embedding));
     let mut loss = 0.0;

@@ -88,19 +88,16 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let model = Model::init(config, 1);
     // A drawn token reads every parameter but the rows of the embeddings of other positions.
     let weight_bytes = 4.0 * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
-    let (seconds, tokens, breakdown) = match args.mode {
-        Mode::Train => {
-            let (seconds, breakdown) = train(model, &preset, args, n_threads);
-            (seconds, args.batch.get() * t, breakdown)
-        }
-        Mode::Forward => {
-            let (seconds, breakdown) = forward(&model, args, n_threads);
-            (seconds, args.batch.get() * t, breakdown)
-        }
+    let (batch, tokens) = match args.mode {
+        Mode::Train | Mode::Forward => (args.batch.get(), args.batch.get() * t),
+        Mode::Sample => (1, DRAWN),
+    };
+    let (seconds, breakdown) = match args.mode {
+        Mode::Train => train(model, &preset, args, n_threads),
+        Mode::Forward => forward(&model, args, n_threads),
         Mode::Sample => {
             ensure!(t >= PROMPT + DRAWN, "--mode sample needs a context of {}, not {t}", PROMPT + DRAWN);
-            let (seconds, breakdown) = sample(&model, args, n_threads);
-            (seconds, DRAWN, breakdown)
+            sample(&model, args, n_threads)
         }
     };
     let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
@@ -117,7 +114,6 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let tflops = median * flops / 1e12;
     let of_ceiling = 1e3 * tflops / ceiling;
     let of_bandwidth = bandwidth.map(|read| median * weight_bytes / 1e9 / read);
-    let batch = if args.mode == Mode::Sample { 1 } else { args.batch.get() };
     let mode = args.mode.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let precision = precision.name();
     let text = if args.json {

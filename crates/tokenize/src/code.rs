@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 /// Bytes of texts encoded at a time, about.
 const BATCH_BYTES: usize = 4 << 20;
@@ -194,13 +195,8 @@ impl Source {
         let mut bytes = Vec::new();
         self.reader.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name))?;
         String::from_utf8(bytes).map_err(|error| {
-            let n_valid = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..n_valid].split(|&byte| byte == b'\n').count();
-            anyhow!(
-                "{}:{line}: invalid UTF-8 at byte {n_valid} of the file (0x{:02x})",
-                self.name,
-                error.as_bytes()[n_valid]
-            )
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            not_utf8(&self.name, before.split(|&byte| byte == b'\n').count() as u64, "file", &error)
         })
     }
 
@@ -220,16 +216,15 @@ impl Source {
                 line.pop();
             }
             self.n_lines += 1;
-            lines.push(String::from_utf8(line).map_err(|error| {
-                let byte = error.utf8_error().valid_up_to();
-                anyhow!(
-                    "{}:{}: invalid UTF-8 at byte {byte} of the line (0x{:02x})",
-                    self.name,
-                    self.n_lines,
-                    error.as_bytes()[byte]
-                )
-            })?);
+            let line = String::from_utf8(line);
+            lines.push(line.map_err(|error| not_utf8(&self.name, self.n_lines, "line", &error))?);
         }
         Ok((!lines.is_empty()).then_some(Lines { source: &self.name, first, texts: lines }))
     }
+}
+
+/// The error of invalid UTF-8 on a line of a source; `part` is what the bytes are counted in, the line or the file.
+fn not_utf8(source: &str, line: u64, part: &str, error: &FromUtf8Error) -> anyhow::Error {
+    let at = error.utf8_error().valid_up_to();
+    anyhow!("{source}:{line}: invalid UTF-8 at byte {at} of the {part} (0x{:02x})", error.as_bytes()[at])
 }
