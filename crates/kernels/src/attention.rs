@@ -5,12 +5,12 @@
 //! dropout mask M. Forward keeps ln sum exp of each row; backward computes P again from it.
 
 use crate::dropout::{BLOCK as MASK_BLOCK, Mask};
+use crate::product::{Here, Precision};
 use crate::softmax::{softmax_again, softmax_row};
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-/// Rows of queries computed at once.
+/// Rows of queries computed at once, about.
 const QUERIES: usize = 64;
 
 /// The sizes that attention needs besides its buffers.
@@ -28,6 +28,8 @@ pub struct Shape<'a> {
     pub n_positions: usize,
     /// The dropout mask on the attention weights.
     pub mask: Option<Mask>,
+    /// What the operands of its products are rounded to.
+    pub precision: Precision,
 }
 
 impl Shape<'_> {
@@ -61,16 +63,18 @@ pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]
         }
     }
     let scale = 1.0 / (hs as f32).sqrt();
+    let here = Here::new(shape.precision);
+    let queries = here.whole_tiles(QUERIES);
     tasks.into_par_iter().for_each_init(Vec::new, |scores: &mut Vec<f32>, (qkv, head, id, mut out, sums)| {
         let t = qkv.nrows();
         let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
-        for first in (0..t).step_by(QUERIES) {
-            let end = (first + QUERIES).min(t);
-            scores.resize((end - first) * end, 0.0);
-            let q = q.slice(s![first..end, ..]);
-            let mut p = matrix_mut(scores, end - first, end);
-            general_mat_mul(1.0, &q, &k.slice(s![..end, ..]).t(), 0.0, &mut p);
-            for (i, row) in scores.chunks_exact_mut(end).enumerate() {
+        let (keys, values) = (here.right(k.t()), here.right(v));
+        for first in (0..t).step_by(queries) {
+            let end = (first + queries).min(t);
+            let (n, width) = (end - first, here.whole_columns(end));
+            scores.resize(n * width, 0.0);
+            here.product(&here.left(q.slice(s![first..end, ..])), &keys, false, matrix_mut(scores, n, width));
+            for (i, row) in scores.chunks_exact_mut(width).take(n).enumerate() {
                 let position = first + i;
                 let (seen, hidden) = row.split_at_mut(position + 1);
                 sums[position] = softmax_row(seen, scale);
@@ -79,8 +83,8 @@ pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]
                     mask.apply(shape.mask_row(id, head, position), seen);
                 }
             }
-            let p = matrix(scores, end - first, end);
-            general_mat_mul(1.0, &p, &v.slice(s![..end, ..]), 0.0, &mut out.slice_mut(s![first..end, ..]));
+            let p = matrix(scores, n, width).slice_move(s![.., ..end]);
+            here.product(&here.left(p), &values, false, out.slice_mut(s![first..end, ..]));
         }
     });
 }
@@ -109,40 +113,42 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
         }
     }
     let scale = 1.0 / (hs as f32).sqrt();
+    let here = Here::new(shape.precision);
+    let queries = here.whole_tiles(QUERIES);
     tasks.into_par_iter().for_each_init(Buffers::default, |buffers, (qkv, out, d_out, sums, head, id, d)| {
         let [mut d_q, mut d_k, mut d_v] = d;
         let t = qkv.nrows();
         let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
+        let (keys_across, values_across, keys) = (here.right(k.t()), here.right(v.t()), here.right(k));
         let out = out.slice(s![.., head * hs..(head + 1) * hs]);
         let d_out = d_out.slice(s![.., head * hs..(head + 1) * hs]);
         d_k.fill(0.0);
         d_v.fill(0.0);
-        for first in (0..t).step_by(QUERIES) {
-            let end = (first + QUERIES).min(t);
-            let n = end - first;
-            buffers.p.resize(n * end, 0.0);
-            buffers.d_p.resize(n * end, 0.0);
-            let q = q.slice(s![first..end, ..]);
-            let (k, v) = (k.slice(s![..end, ..]), v.slice(s![..end, ..]));
-            let d_o = d_out.slice(s![first..end, ..]);
-            general_mat_mul(1.0, &q, &k.t(), 0.0, &mut matrix_mut(&mut buffers.p, n, end));
-            general_mat_mul(1.0, &d_o, &v.t(), 0.0, &mut matrix_mut(&mut buffers.d_p, n, end));
-            let rows = buffers.p.chunks_exact_mut(end).zip(buffers.d_p.chunks_exact_mut(end));
-            for (i, (p, d_p)) in rows.enumerate() {
+        for first in (0..t).step_by(queries) {
+            let end = (first + queries).min(t);
+            let (n, width) = (end - first, here.whole_columns(end));
+            buffers.p.resize(n * width, 0.0);
+            buffers.d_p.resize(n * width, 0.0);
+            let (q, d_o) = (q.slice(s![first..end, ..]), d_out.slice(s![first..end, ..]));
+            here.product(&here.left(q), &keys_across, false, matrix_mut(&mut buffers.p, n, width));
+            here.product(&here.left(d_o), &values_across, false, matrix_mut(&mut buffers.d_p, n, width));
+            let rows = buffers.p.chunks_exact_mut(width).zip(buffers.d_p.chunks_exact_mut(width));
+            for (i, (p, d_p)) in rows.take(n).enumerate() {
                 let position = first + i;
                 let (seen, hidden) = p.split_at_mut(position + 1);
                 softmax_again(seen, scale, sums[position]);
                 hidden.fill(0.0);
                 let (d_seen, d_hidden) = d_p.split_at_mut(position + 1);
                 d_hidden.fill(0.0);
-                let dot: f32 = out.row(position).iter().zip(d_o.row(i)).map(|(o, d)| o * d).sum();
+                let dot = dot(row_of(&out, position), row_of(&d_o, i));
                 let row = shape.mask_row(id, head, position);
                 weights_backward(seen, d_seen, dot, scale, shape.mask.as_ref(), row);
             }
-            let (p, d_s) = (matrix(&buffers.p, n, end), matrix(&buffers.d_p, n, end));
-            general_mat_mul(1.0, &p.t(), &d_o, 1.0, &mut d_v.slice_mut(s![..end, ..]));
-            general_mat_mul(1.0, &d_s, &k, 0.0, &mut d_q.slice_mut(s![first..end, ..]));
-            general_mat_mul(1.0, &d_s.t(), &q, 1.0, &mut d_k.slice_mut(s![..end, ..]));
+            let p = matrix(&buffers.p, n, width).slice_move(s![.., ..end]);
+            let d_s = matrix(&buffers.d_p, n, width).slice_move(s![.., ..end]);
+            here.product(&here.left(p.t()), &here.right(d_o), true, d_v.slice_mut(s![..end, ..]));
+            here.product(&here.left(d_s), &keys, false, d_q.slice_mut(s![first..end, ..]));
+            here.product(&here.left(d_s.t()), &here.right(q), true, d_k.slice_mut(s![..end, ..]));
         }
     });
 }
@@ -222,6 +228,27 @@ crate::cpu::for_each_cpu! {
     }
 }
 
+crate::cpu::for_each_cpu! {
+    fn dot(x: &[f32], y: &[f32]) -> f32 {
+        const LANES: usize = 16;
+        let mut sums = [0.0_f32; LANES];
+        let (x, x_rest) = x.as_chunks::<LANES>();
+        let (y, y_rest) = y.as_chunks::<LANES>();
+        for (x, y) in x.iter().zip(y) {
+            for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+                *sum = crate::cpu::fma::<FMA>(*x, *y, *sum);
+            }
+        }
+        let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
+        sums.iter().sum::<f32>() + rest
+    }
+}
+
+/// A row of a matrix whose rows are contiguous.
+fn row_of<'a>(x: &ArrayView2<'a, f32>, i: usize) -> &'a [f32] {
+    x.index_axis_move(Axis(0), i).to_slice().expect("rows of unit stride")
+}
+
 fn matrix(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape((rows, cols), &data[..rows * cols]).expect("sizes agree")
 }
@@ -299,7 +326,15 @@ mod tests {
                 for mask in [None, Mask::new(4, 4, 4, 0.25)] {
                     let n = *starts.last().unwrap() as usize;
                     let ids: Vec<u64> = (0..starts.len() as u64 - 1).collect();
-                    let shape = Shape { starts: &starts, sequence_ids: &ids, n_head, n_embd, n_positions: 200, mask };
+                    let shape = Shape {
+                        starts: &starts,
+                        sequence_ids: &ids,
+                        n_head,
+                        n_embd,
+                        n_positions: 200,
+                        mask,
+                        precision: Precision::F32,
+                    };
                     let qkv = wave(n * 3 * n_embd, 0.37);
                     let (mut out, mut sums) = (vec![f32::NAN; n * n_embd], vec![0.0; n * n_head]);
                     forward(&shape, &qkv, &mut out, &mut sums);
@@ -317,7 +352,15 @@ mod tests {
             cpu::force(level);
             for (t, n_head, n_embd) in [(1, 1, 4), (7, 2, 40), (130, 3, 96)] {
                 let starts = [0, t as u32];
-                let shape = Shape { starts: &starts, sequence_ids: &[0], n_head, n_embd, n_positions: 200, mask: None };
+                let shape = Shape {
+                    starts: &starts,
+                    sequence_ids: &[0],
+                    n_head,
+                    n_embd,
+                    n_positions: 200,
+                    mask: None,
+                    precision: Precision::F32,
+                };
                 let qkv = wave(t * 3 * n_embd, 0.37);
                 let of = |which: usize| -> Vec<f32> {
                     qkv.chunks(3 * n_embd).flat_map(|row| row[which * n_embd..][..n_embd].to_vec()).collect()
@@ -337,7 +380,15 @@ mod tests {
             for mask in [None, Mask::new(4, 4, 4, 0.25)] {
                 let n = *starts.last().unwrap() as usize;
                 let ids: Vec<u64> = (0..starts.len() as u64 - 1).map(|i| i + 3).collect();
-                let shape = Shape { starts: &starts, sequence_ids: &ids, n_head, n_embd, n_positions: 200, mask };
+                let shape = Shape {
+                    starts: &starts,
+                    sequence_ids: &ids,
+                    n_head,
+                    n_embd,
+                    n_positions: 200,
+                    mask,
+                    precision: Precision::F32,
+                };
                 let mut qkv = wave(n * 3 * n_embd, 0.37);
                 let weights = wave(n * n_embd, 1.7);
                 let (mut out, mut sums) = (vec![0.0; n * n_embd], vec![0.0; n * n_head]);

@@ -12,17 +12,20 @@ pub enum Level {
     Avx2 = 2,
     /// AVX-512 (F, BW, DQ, VL).
     Avx512 = 3,
+    /// AVX-512 and tile registers that multiply bf16 (AMX).
+    Amx = 4,
 }
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
-/// The level in use: the best of this CPU, unless [`force`] or the variable `GPT1_CPU` (`plain`, `avx2`, `avx512`) lowered it.
+/// The level in use: the best of this CPU, unless [`force`] or the variable `GPT1_CPU` (`plain`, `avx2`, `avx512`, `amx`) lowered it.
 #[inline]
 pub fn level() -> Level {
     match LEVEL.load(Ordering::Relaxed) {
         1 => Level::Plain,
         2 => Level::Avx2,
         3 => Level::Avx512,
+        4 => Level::Amx,
         _ => choose(),
     }
 }
@@ -39,7 +42,8 @@ fn choose() -> Level {
     let wanted = match std::env::var("GPT1_CPU").as_deref() {
         Ok("plain") => Level::Plain,
         Ok("avx2") => Level::Avx2,
-        _ => Level::Avx512,
+        Ok("avx512") => Level::Avx512,
+        _ => Level::Amx,
     };
     force(wanted)
 }
@@ -53,13 +57,58 @@ fn detect() -> Level {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
         if avx2 && avx512 {
-            return Level::Avx512;
+            return if has_tiles() { Level::Amx } else { Level::Avx512 };
         }
         if avx2 {
             return Level::Avx2;
         }
     }
     Level::Plain
+}
+
+/// Whether the CPU has tile registers with bf16 products and the system lets this process use them.
+#[cfg(target_arch = "x86_64")]
+fn has_tiles() -> bool {
+    use std::arch::asm;
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    use std::sync::LazyLock;
+
+    static HAS: LazyLock<bool> = LazyLock::new(|| {
+        const OSXSAVE: u32 = 1 << 27;
+        const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+        const TILE_STATE: u32 = 0b11 << 17;
+        if __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE == 0 {
+            return false;
+        }
+        if __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
+            return false;
+        }
+        let enabled: u32;
+        // SAFETY: the CPU has xgetbv (OSXSAVE); it reads a control register.
+        unsafe { asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack)) };
+        enabled & TILE_STATE == TILE_STATE && may_use_tiles()
+    });
+    *HAS
+}
+
+/// Asks Linux for the tile registers, which it gives only on request: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA).
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn may_use_tiles() -> bool {
+    let result: i64;
+    // SAFETY: the system call takes two numbers; it changes rax, rcx and r11 and no memory of ours.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") 158_i64 => result, in("rdi") 0x1023, in("rsi") 18,
+            out("rcx") _, out("r11") _, options(nostack)
+        );
+    }
+    result == 0
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn may_use_tiles() -> bool {
+    false
 }
 
 /// `a * b + c`, as one instruction where `FMA` says that the CPU has it.
@@ -85,8 +134,8 @@ macro_rules! for_each_cpu {
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
                 match $crate::cpu::level() {
-                    // SAFETY: `level` returns Avx512 only where the CPU was seen to have these features.
-                    $crate::cpu::Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: `level` returns Avx512 and what is above only where the CPU was seen to have these features.
+                    $crate::cpu::Level::Avx512 | $crate::cpu::Level::Amx => return unsafe { avx512($($arg),*) },
                     // SAFETY: `level` returns Avx2 only where the CPU was seen to have these features.
                     $crate::cpu::Level::Avx2 => return unsafe { avx2($($arg),*) },
                     $crate::cpu::Level::Plain => {}

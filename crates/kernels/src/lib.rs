@@ -30,7 +30,7 @@ pub use softmax::{cross_entropy_rows, exp};
 pub const ROW_BLOCK: usize = 64;
 
 /// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K), b: (K, N), c: (M, N) with rows of unit stride; a and b may have any
-/// strides (a transposed view is a transposed operand). f32 goes through BLAS, bf16 through [`product`].
+/// strides (a transposed view is a transposed operand). Through BLAS or through [`product`].
 ///
 /// # Panics
 /// If the sizes do not fit.
@@ -62,8 +62,13 @@ impl<'b> RightOperand<'b> {
     }
 }
 
-/// Whether products of that precision go through BLAS: those in f32, unless the variable `GPT1_F32` is `own`.
+/// Whether products of that precision go through BLAS: those in f32 on a CPU without AVX-512, where BLAS is as fast as ours
+/// (LOG.md); the variable `GPT1_F32` (`blas`, `own`) decides otherwise.
 fn is_blas(precision: Precision) -> bool {
-    static OWN_F32: LazyLock<bool> = LazyLock::new(|| std::env::var("GPT1_F32").is_ok_and(|value| value == "own"));
-    precision == Precision::F32 && !*OWN_F32
+    static CHOSEN: LazyLock<Option<bool>> = LazyLock::new(|| match std::env::var("GPT1_F32").as_deref() {
+        Ok("blas") => Some(true),
+        Ok("own") => Some(false),
+        _ => None,
+    });
+    precision == Precision::F32 && CHOSEN.unwrap_or(cpu::level() < cpu::Level::Avx512)
 }

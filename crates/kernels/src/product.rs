@@ -4,8 +4,10 @@
 //! A panel holds `W` rows of A (or columns of B) as 32-bit words, the `W` words of one step along the inner size side by
 //! side: `[steps][W]`. In f32 a word is one value and a step is one k; in bf16 a word is the pair (k, k + 1), the lower half
 //! first, as the CPU's dot-product instruction wants it. So the driver below is the same for every precision and CPU, and
-//! only the micro-kernels differ.
+//! only the micro-kernels differ. (Tile registers want 16 steps of a row of A side by side: [`pack::Layout`].)
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -15,7 +17,7 @@ mod plain;
 
 use crate::cpu;
 use crate::profile::lap;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,11 +59,15 @@ impl Precision {
         Ok(precision)
     }
 
-    /// Words of a row of K values.
+    /// Words that hold a row of K values.
     fn steps(self, k: usize) -> usize {
+        k.div_ceil(self.values_of_word())
+    }
+
+    fn values_of_word(self) -> usize {
         match self {
-            Precision::F32 => k,
-            Precision::Bf16 => k.div_ceil(2),
+            Precision::F32 => 1,
+            Precision::Bf16 => 2,
         }
     }
 
@@ -85,7 +91,11 @@ pub struct UnknownPrecision(String);
 pub fn has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        cpu::level() == cpu::Level::Avx512 && is_x86_feature_detected!("avx512bf16")
+        match cpu::level() {
+            cpu::Level::Amx => true,
+            cpu::Level::Avx512 => is_x86_feature_detected!("avx512bf16"),
+            _ => false,
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -93,10 +103,13 @@ pub fn has_bf16() -> bool {
     }
 }
 
-/// Rows and columns of a block of the result, about, which one thread computes.
-const BLOCK: (usize, usize) = (224, 768);
-/// A product is cut into so many blocks where that leaves at least two panels on a side.
+/// Rows of a block of the result, at most, which one thread computes.
+const BLOCK_ROWS: usize = 224;
+/// Words of a block's rows of A that are packed at once, about: they stay in the second cache while B's panels go by.
+const BLOCK_WORDS: usize = 1 << 17;
+/// A product is cut into so many blocks, or into blocks of `SMALL_BLOCK` rows and columns.
 const MIN_BLOCKS: usize = 8;
+const SMALL_BLOCK: (usize, usize) = (64, 192);
 
 /// A micro-kernel and its tile.
 #[derive(Clone, Copy)]
@@ -105,27 +118,49 @@ struct Kernel {
     mr: usize,
     /// Columns of the tile: the width of B's panels.
     nr: usize,
-    /// Steps of the part of a panel that one pass takes: a panel of B then stays in the first caches.
+    /// Steps of a row of A that lie side by side; the steps of both operands are filled up with zeros to a multiple.
+    group: usize,
+    /// Steps of the part of a panel that one pass takes, a multiple of the group: a panel of B then stays in the first caches.
     pass: usize,
     /// `c[i * ld + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
     run: Run,
+    /// Called by a thread before and after the tiles of a block.
+    around: Option<Around>,
 }
 
+type Around = (fn(), fn());
+
 /// Safety: `c` points to mr rows of nr values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the
-/// kernel's instructions. (A pointer: between the rows lie other threads' tiles.)
+/// kernel's instructions, and `around` has been called. (A pointer: between the rows lie other threads' tiles.)
 type Run = unsafe fn(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool);
 
 /// Values of the largest tile.
-const MAX_TILE: usize = 14 * 32;
+const MAX_TILE: usize = 32 * 32;
+
+impl Kernel {
+    fn steps(&self, precision: Precision, k: usize) -> usize {
+        precision.steps(k).next_multiple_of(self.group)
+    }
+
+    fn left(&self) -> pack::Layout {
+        pack::Layout { width: self.mr, group: self.group }
+    }
+
+    fn right(&self) -> pack::Layout {
+        pack::Layout { width: self.nr, group: 1 }
+    }
+}
 
 /// The micro-kernel of a precision on this CPU.
 fn kernel(precision: Precision) -> Kernel {
     #[cfg(target_arch = "x86_64")]
     {
+        let level = cpu::level();
         match precision {
+            Precision::Bf16 if level == cpu::Level::Amx => return amx::BF16,
             Precision::Bf16 if has_bf16() => return avx512::BF16,
-            Precision::F32 if cpu::level() == cpu::Level::Avx512 => return avx512::F32,
-            Precision::F32 if cpu::level() == cpu::Level::Avx2 => return avx2::F32,
+            Precision::F32 if level >= cpu::Level::Avx512 => return avx512::F32,
+            Precision::F32 if level == cpu::Level::Avx2 => return avx2::F32,
             _ => {}
         }
     }
@@ -135,48 +170,86 @@ fn kernel(precision: Precision) -> Kernel {
     }
 }
 
+/// A packed operand: panels of so many steps.
+struct Panels {
+    steps: usize,
+    words: Buffer,
+}
+
+impl Panels {
+    /// Room for the panels of `n` rows (or columns), not yet filled.
+    fn room(layout: pack::Layout, n: usize, steps: usize) -> Panels {
+        Panels { steps, words: Buffer::take(n.next_multiple_of(layout.width) * steps) }
+    }
+
+    /// The steps from `start` of panel `i`, `n` of them, in panels of that width.
+    fn part(&self, width: usize, i: usize, start: usize, n: usize) -> &[u32] {
+        let at = i * self.steps * width + start * width;
+        &self.words.as_slice()[at..at + n * width]
+    }
+}
+
 /// The right operand of products, packed: for several with the same one it is packed once.
 pub struct Packed {
     precision: Precision,
     kernel: Kernel,
     /// (K, N)
     dim: (usize, usize),
-    words: Buffer,
+    panels: Panels,
 }
 
 impl Packed {
     /// Packs b: (K, N) with any strides.
     pub fn new(precision: Precision, b: ArrayView2<f32>) -> Packed {
-        let kernel = kernel(precision);
+        Packed::with(kernel(precision), precision, b)
+    }
+
+    fn with(kernel: Kernel, precision: Precision, b: ArrayView2<f32>) -> Packed {
         let (k, n) = b.dim();
-        let steps = precision.steps(k);
-        let mut words = Buffer::take(n.next_multiple_of(kernel.nr) * steps);
-        if steps > 0 && n > 0 {
-            pack::panels(kernel.nr, precision, b.reversed_axes(), words.words());
-        }
+        let mut panels = Panels::room(kernel.right(), n, kernel.steps(precision, k));
+        pack::panels(kernel.right(), precision, b.reversed_axes(), panels.words.words());
         lap("packing");
-        Packed { precision, kernel, dim: (k, n), words }
+        Packed { precision, kernel, dim: (k, n), panels }
     }
 
     /// `c = a b`, or `c += a b` with `accumulate`, for a: (M, K) with any strides and c: (M, N) with rows of unit stride.
     ///
     /// # Panics
     /// If the sizes do not fit.
-    pub fn product(&self, a: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+    pub fn product(&self, a: ArrayView2<f32>, accumulate: bool, mut c: ArrayViewMut2<f32>) {
         let (m, n) = c.dim();
         let Packed { precision, kernel, dim, .. } = *self;
         assert!(a.nrows() == m && dim == (a.ncols(), n), "product: {:?} x {dim:?} into {:?}", a.dim(), c.dim());
         if m == 0 || n == 0 {
             return;
         }
-        assert!(n == 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
-        let steps = precision.steps(a.ncols());
-        let mut packed_a = Buffer::take(m.next_multiple_of(kernel.mr) * steps);
-        if steps > 0 {
-            pack::panels(kernel.mr, precision, a, packed_a.words());
-            lap("packing");
+        let (rows, cols) = block_size(m, kernel.mr, n, kernel.nr);
+        let mut blocks = Vec::new();
+        for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * kernel.mr).enumerate() {
+            let mut rest = row;
+            let mut j = 0;
+            while rest.ncols() > 0 {
+                let width = (cols * kernel.nr).min(rest.ncols());
+                let (block, right) = rest.split_at(Axis(1), width);
+                blocks.push((i * rows * kernel.mr, j, block));
+                rest = right;
+                j += cols;
+            }
         }
-        multiply(kernel, steps, packed_a.words(), self.words.as_slice(), accumulate, c);
+        // Each thread packs the rows that it computes, as many values as its cache holds: a word is packed once for each
+        // block beside another, which costs less than the way through memory.
+        let chunk = (BLOCK_WORDS / (rows * kernel.mr)).next_multiple_of(kernel.group);
+        let chunk_k = chunk * precision.values_of_word();
+        blocks.into_par_iter().for_each(|(first, j, mut c)| {
+            let a = a.slice(s![first..first + c.nrows(), ..]);
+            if a.ncols() == 0 && !accumulate {
+                c.fill(0.0);
+            }
+            for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
+                let here = Here { precision, kernel };
+                block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), accumulate || i > 0, c.view_mut());
+            }
+        });
     }
 }
 
@@ -188,60 +261,102 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
     Packed::new(precision, b).product(a, accumulate, c);
 }
 
-/// The product of packed operands.
-fn multiply(kernel: Kernel, steps: usize, a: &[u32], b: &[u32], accumulate: bool, mut c: ArrayViewMut2<f32>) {
-    let (m, n) = c.dim();
-    let Kernel { mr, nr, pass, .. } = kernel;
-    let (rows, cols) = block_size(m, mr, n, nr);
-    let mut blocks = Vec::new();
-    for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * mr).enumerate() {
-        let mut rest = row;
-        let mut j = 0;
-        while rest.ncols() > 0 {
-            let width = (cols * nr).min(rest.ncols());
-            let (block, right) = rest.split_at(Axis(1), width);
-            blocks.push((i * rows, j, block));
-            rest = right;
-            j += cols;
-        }
+/// Products of small matrices on the calling thread, whose operands are packed one by one: attention's.
+#[derive(Clone, Copy)]
+pub(crate) struct Here {
+    precision: Precision,
+    kernel: Kernel,
+}
+
+/// An operand of [`Here`], on the left or on the right.
+pub(crate) struct Operand(Panels);
+
+impl Here {
+    /// Products of that precision.
+    pub(crate) fn new(precision: Precision) -> Here {
+        Here { precision, kernel: kernel(precision) }
     }
-    blocks.into_par_iter().for_each(|(first_a, first_b, mut c)| {
-        if steps == 0 && !accumulate {
-            c.fill(0.0);
-        }
-        let (rows, cols) = c.dim();
-        let (first, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
-        for start in (0..steps).step_by(pass) {
-            let taken = start..(start + pass).min(steps);
-            for j in 0..cols.div_ceil(nr) {
-                let b = part(b, first_b + j, nr, steps, &taken);
-                let n_cols = nr.min(cols - j * nr);
-                for i in 0..rows.div_ceil(mr) {
-                    let a = part(a, first_a + i, mr, steps, &taken);
-                    let n_rows = mr.min(rows - i * mr);
-                    // SAFETY: the tile lies in this block, which is borrowed for writing and has rows of unit stride;
-                    // `kernel()` chose what this CPU has.
-                    unsafe {
-                        let c = first.add(i * mr * ld + j * nr);
-                        tile(kernel, a, b, c, ld, (n_rows, n_cols), accumulate || start > 0);
-                    }
+
+    /// As many rows as fill tiles, at most `n` where that fills any.
+    pub(crate) fn whole_tiles(&self, n: usize) -> usize {
+        (n / self.kernel.mr).max(1) * self.kernel.mr
+    }
+
+    /// Columns of the tiles that `n` columns need. The product's columns beyond N are zero.
+    pub(crate) fn whole_columns(&self, n: usize) -> usize {
+        n.next_multiple_of(self.kernel.nr)
+    }
+
+    /// Packs a: (M, K).
+    pub(crate) fn left(&self, a: ArrayView2<f32>) -> Operand {
+        self.pack(self.kernel.left(), a)
+    }
+
+    /// Packs b: (K, N).
+    pub(crate) fn right(&self, b: ArrayView2<f32>) -> Operand {
+        self.pack(self.kernel.right(), b.reversed_axes())
+    }
+
+    fn pack(&self, layout: pack::Layout, x: ArrayView2<f32>) -> Operand {
+        let mut panels = Panels::room(layout, x.nrows(), self.kernel.steps(self.precision, x.ncols()));
+        pack::panels_here(layout, self.precision, x, panels.words.words());
+        Operand(panels)
+    }
+
+    /// `c (+)= a b` for a: (M, K), b: (K', N') and c: (M, N), where K <= K' and N <= N': of b, the first K rows and N columns
+    /// are meant. Where the last step of `a` has values beyond K, they are zero, and those of `b` are finite.
+    pub(crate) fn product(&self, a: &Operand, b: &Operand, accumulate: bool, c: ArrayViewMut2<f32>) {
+        block(self.kernel, &a.0, (&b.0, 0, 0), accumulate, c);
+    }
+}
+
+/// A block of the result from all panels of a, and the panels and steps of b from the given ones on, as many as c has columns
+/// and a has steps.
+fn block(
+    kernel: Kernel,
+    a: &Panels,
+    (b, first_panel, first_step): (&Panels, usize, usize),
+    accumulate: bool,
+    mut c: ArrayViewMut2<f32>,
+) {
+    let Kernel { mr, nr, pass, .. } = kernel;
+    let (rows, cols) = c.dim();
+    assert!(cols <= 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
+    assert!(rows <= 1 || c.strides()[0] >= 0, "product: the rows of the result go forward");
+    if a.steps == 0 && !accumulate {
+        c.fill(0.0);
+    }
+    let (first, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
+    if let Some((enter, _)) = kernel.around {
+        enter();
+    }
+    for j in 0..cols.div_ceil(nr) {
+        let n_cols = nr.min(cols - j * nr);
+        for start in (0..a.steps).step_by(pass) {
+            let n = pass.min(a.steps - start);
+            let b = b.part(nr, first_panel + j, first_step + start, n);
+            for i in 0..rows.div_ceil(mr) {
+                let a = a.part(mr, i, start, n);
+                let n_rows = mr.min(rows - i * mr);
+                // SAFETY: the tile lies in this block, which is borrowed for writing and has rows of unit stride;
+                // `kernel()` chose what this CPU has, and `around` has been called.
+                unsafe {
+                    let c = first.add(i * mr * ld + j * nr);
+                    tile(kernel, a, b, c, ld, (n_rows, n_cols), accumulate || start > 0);
                 }
             }
         }
-    });
-}
-
-/// Some steps of a panel.
-fn part<'a>(words: &'a [u32], panel: usize, width: usize, steps: usize, taken: &std::ops::Range<usize>) -> &'a [u32] {
-    let at = panel * steps * width;
-    &words[at + taken.start * width..at + taken.end * width]
+    }
+    if let Some((_, leave)) = kernel.around {
+        leave();
+    }
 }
 
 /// One tile of (rows, columns); at the right and lower edges by way of a whole one.
 ///
 /// # Safety
 /// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the kernel's
-/// instructions.
+/// instructions, and `around` has been called.
 unsafe fn tile(
     kernel: Kernel,
     a: &[u32],
@@ -252,7 +367,7 @@ unsafe fn tile(
     accumulate: bool,
 ) {
     let Kernel { mr, nr, run, .. } = kernel;
-    if (rows, cols) == (mr, nr) {
+    if (rows, cols) == (mr, nr) && ld >= nr {
         // SAFETY: c is a whole tile.
         unsafe { run(a, b, c, ld, accumulate) };
         return;
@@ -273,12 +388,14 @@ unsafe fn tile(
 fn block_size(m: usize, mr: usize, n: usize, nr: usize) -> (usize, usize) {
     let even = |panels: usize, limit: usize| panels.div_ceil(panels.div_ceil(limit));
     let (m, n) = (m.div_ceil(mr), n.div_ceil(nr));
-    let (mut rows, mut cols) = (even(m, BLOCK.0 / mr), even(n, BLOCK.1 / nr));
-    while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS && rows.max(cols) > 2 {
-        if rows * mr >= cols * nr {
+    let (mut rows, mut cols) = (even(m, BLOCK_ROWS / mr), n);
+    while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS {
+        if rows * mr > SMALL_BLOCK.0 {
             rows = rows.div_ceil(2);
-        } else {
+        } else if cols * nr > SMALL_BLOCK.1 {
             cols = cols.div_ceil(2);
+        } else {
+            break;
         }
     }
     (rows, cols)
@@ -352,8 +469,18 @@ mod tests {
 
     /// Largest difference from the plain product of the rounded operands, over the product's size.
     fn error(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool) -> f64 {
+        kernel_error(kernel(precision), precision, a, b, accumulate)
+    }
+
+    fn kernel_error(
+        kernel: Kernel,
+        precision: Precision,
+        a: ArrayView2<f32>,
+        b: ArrayView2<f32>,
+        accumulate: bool,
+    ) -> f64 {
         let mut c = Array2::from_elem((a.nrows(), b.ncols()), 0.5);
-        product(precision, a, b, accumulate, c.view_mut());
+        Packed::with(kernel, precision, b).product(a, accumulate, c.view_mut());
         let mut worst = 0.0_f64;
         for ((i, j), c) in c.indexed_iter() {
             let sum: f64 = (0..a.ncols()).map(|k| round(precision, a[[i, k]]) * round(precision, b[[k, j]])).sum();
@@ -366,8 +493,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
-        fn every_path_is_the_plain_product(m in 0_usize..70, k in 0_usize..90, n in 0_usize..110, accumulate: bool, level in 1..4) {
-            let level = [Level::Plain, Level::Plain, Level::Avx2, Level::Avx512][level as usize];
+        fn every_path_is_the_plain_product(m in 0_usize..70, k in 0_usize..90, n in 0_usize..110, accumulate: bool, level in 0..4) {
+            let level = [Level::Plain, Level::Avx2, Level::Avx512, Level::Amx][level as usize];
             force(level);
             let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
             let (at, bt) = (matrix(k, m, 3), matrix(n, k, 4));
@@ -375,8 +502,35 @@ mod tests {
                 prop_assert!(error(precision, a.view(), b.view(), accumulate) < 1e-5);
                 prop_assert!(error(precision, at.t(), bt.t(), accumulate) < 1e-5);
             }
-            force(Level::Avx512);
+            force(Level::Amx);
         }
+    }
+
+    /// The AMX micro-kernel on CPUs without AMX: its instructions in software.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[test]
+    fn amx_kernel_by_emulation() {
+        if force(Level::Amx) == Level::Amx {
+            println!("skipped: this CPU has AMX, and the other tests run it");
+            return;
+        }
+        amx::emulator::install();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        for (m, k, n) in
+            [(1, 1, 1), (32, 32, 32), (33, 70, 97), (100, 385, 64), (5, 800, 40), (64, 2500, 33), (0, 5, 3), (3, 0, 5)]
+        {
+            let (a, b, at, bt) = (matrix(m, k, 1), matrix(k, n, 2), matrix(k, m, 3), matrix(n, k, 4));
+            pool.install(|| {
+                for accumulate in [false, true] {
+                    let error = kernel_error(amx::BF16, Precision::Bf16, a.view(), b.view(), accumulate);
+                    assert!(error < 1e-5, "{m} {k} {n}: {error}");
+                    let error = kernel_error(amx::BF16, Precision::Bf16, at.t(), bt.t(), accumulate);
+                    assert!(error < 1e-5, "{m} {k} {n} transposed: {error}");
+                }
+            });
+        }
+        let (n_executed, is_configured) = pool.install(amx::emulator::state);
+        assert!(n_executed > 1000 && !is_configured);
     }
 
     #[test]
@@ -391,13 +545,13 @@ mod tests {
 
     #[test]
     fn blocks_cover_and_are_many() {
-        for (mr, nr) in [(14, 32), (6, 16)] {
+        for (mr, nr) in [(14, 32), (6, 16), (32, 32)] {
             for m in 1..80 {
                 for n in 1..80 {
                     let (rows, cols) = block_size(m * mr, mr, n * nr, nr);
-                    assert!(rows >= 1 && cols >= 1 && rows * mr <= BLOCK.0 && cols * nr <= BLOCK.1);
-                    let n_blocks = m.div_ceil(rows) * n.div_ceil(cols);
-                    assert!(m * n < 64 || n_blocks >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
+                    assert!(rows >= 1 && cols >= 1 && rows * mr <= BLOCK_ROWS && cols <= n);
+                    let small = rows * mr <= SMALL_BLOCK.0 && cols * nr <= SMALL_BLOCK.1;
+                    assert!(small || m.div_ceil(rows) * n.div_ceil(cols) >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
                 }
             }
         }

@@ -71,7 +71,13 @@ fn embed(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Worksp
     });
 }
 
-fn attention_shape<'a>(config: &Config, batch: &'a Batch, dropout: Option<Dropout>, l: usize) -> Shape<'a> {
+fn attention_shape<'a>(
+    config: &Config,
+    batch: &'a Batch,
+    dropout: Option<Dropout>,
+    l: usize,
+    precision: Precision,
+) -> Shape<'a> {
     Shape {
         starts: &batch.starts,
         sequence_ids: &batch.sequence_ids,
@@ -79,6 +85,7 @@ fn attention_shape<'a>(config: &Config, batch: &'a Batch, dropout: Option<Dropou
         n_embd: config.n_embd,
         n_positions: config.n_positions,
         mask: Dropout::mask(dropout, l, Site::Attention, config.attn_pdrop),
+        precision,
     }
 }
 
@@ -101,7 +108,12 @@ fn block_forward(
     gemm(precision, view(input, n, c), view(w_qkv, c, 3 * c), false, view_mut(&mut b.qkv, n, 3 * c));
     lap_product("attn.c_attn forward", n, c, 3 * c);
     b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
-    attention::forward(&attention_shape(config, batch, dropout, l), &b.qkv, &mut b.attended, &mut b.log_sums);
+    attention::forward(
+        &attention_shape(config, batch, dropout, l, precision),
+        &b.qkv,
+        &mut b.attended,
+        &mut b.log_sums,
+    );
     lap("attention forward");
     gemm(precision, view(&b.attended, n, c), view(w_proj, c, c), false, view_mut(&mut b.sum_1, n, c));
     lap_product("attn.c_proj forward", n, c, c);
@@ -236,7 +248,7 @@ fn block_backward(
     let d_attended = &mut rest[..n * c];
     gemm(precision, view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), false, view_mut(d_attended, n, c));
     lap_product("attn.c_proj d_input", n, c, c);
-    let shape = attention_shape(config, batch, dropout, l);
+    let shape = attention_shape(config, batch, dropout, l, precision);
     attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
     column_sums(d_qkv, g_b_qkv);
     lap("attention backward");

@@ -9,7 +9,7 @@ const MR: usize = 6;
 const NR: usize = 16;
 
 /// For f32 words, where [`crate::cpu::level`] is AVX2.
-pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, pass: 256, run: f32 };
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run: f32, around: None };
 
 /// f32 words. Safety: see [`super::Run`].
 unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {

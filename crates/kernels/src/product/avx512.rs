@@ -13,10 +13,10 @@ const NR: usize = 32;
 type Tile = [[__m512; 2]; MR];
 
 /// For f32 words, where [`crate::cpu::level`] is AVX-512.
-pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, pass: 256, run: f32 };
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run: f32, around: None };
 
 /// For pairs of bf16, where [`super::has_bf16`].
-pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, pass: 768, run: bf16 };
+pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
 /// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Run`].
 unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {

@@ -1,140 +1,331 @@
 //! Packing an operand into panels.
+//!
+//! Words come out of the operand eight at a time: eight steps of one row where rows are contiguous, eight rows of one step
+//! where columns are. A panel wants one or the other side by side; where it wants the other, eight such vectors are
+//! transposed in registers.
 
 use super::Precision;
-use crate::cpu::for_each_cpu;
 use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
+/// How the words of a panel lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Rows of a panel.
+    pub width: usize,
+    /// Steps of one row that lie side by side: `[steps / group][width][group]`; 1, or 16 for tile registers, whose rows are
+    /// 16 words. The number of steps is a multiple.
+    pub group: usize,
+}
+
+impl Layout {
+    fn at(self, row: usize, step: usize) -> usize {
+        (step / self.group * self.width + row) * self.group + step % self.group
+    }
+}
+
 /// x in bf16, rounded to the nearest, ties to even; NaN stays NaN.
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
 pub(super) fn bf16(x: f32) -> u32 {
     let bits = x.to_bits();
     let rounded = (bits.wrapping_add(0x7FFF + ((bits >> 16) & 1))) >> 16;
     if (bits & 0x7FFF_FFFF) > 0x7F80_0000 { 0x7FC0 } else { rounded }
 }
 
-/// Packs the rows of `x` (R, K) into panels of `width` rows, the last filled up with zeros.
-///
-/// # Panics
-/// If no kernel has tiles of that width.
-pub(super) fn panels(width: usize, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
-    match width {
-        6 => panels_of::<6>(precision, x, words),
-        14 => panels_of::<14>(precision, x, words),
-        16 => panels_of::<16>(precision, x, words),
-        32 => panels_of::<32>(precision, x, words),
-        _ => unreachable!("no kernel has panels of {width}"),
-    }
-}
-
-fn panels_of<const W: usize>(precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
-    let n_rows = x.nrows();
-    let steps = words.len() / (n_rows.div_ceil(W) * W);
-    words.par_chunks_mut(steps * W).enumerate().for_each(|(panel, words)| {
-        let rows = panel * W..((panel + 1) * W).min(n_rows);
-        let x = x.slice(s![rows, ..]);
-        if x.nrows() < W {
-            words.fill(0);
-        }
-        if x.strides()[0] == 1 && x.nrows() == W {
-            // Rows of the panel lie side by side in memory: step by step.
-            let columns = x.reversed_axes();
-            let mut columns = columns.rows().into_iter().map(|column| column.to_slice().expect("unit stride"));
-            for words in words.chunks_exact_mut(W) {
-                let Some(column) = columns.next() else { break };
-                match precision {
-                    Precision::F32 => copy_words::<W>(column, words),
-                    Precision::Bf16 => pair_words(column, columns.next().unwrap_or(&[0.0; W]), words),
-                }
-            }
-        } else if x.strides()[1] == 1 && x.nrows() == W && precision == Precision::F32 {
-            let rows: [&[f32]; W] = std::array::from_fn(|i| x.row(i).to_slice().expect("unit stride"));
-            interleave(&rows, words);
-        } else {
-            for (i, row) in x.rows().into_iter().enumerate() {
-                match row.as_slice() {
-                    Some(row) => scatter(precision, row, &mut words[i..], W),
-                    None => scatter(precision, &row.to_vec(), &mut words[i..], W),
-                }
-            }
-        }
+/// Packs the rows of `x` (R, K) into panels one after the other, with zeros for the rows and values that are missing. Panels
+/// are shared out to the threads.
+pub(super) fn panels(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+    let size = words.len() / x.nrows().div_ceil(layout.width).max(1);
+    let width = layout.width;
+    words.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, words)| {
+        panel(layout, precision, x.slice(s![i * width..((i + 1) * width).min(x.nrows()), ..]), words);
     });
 }
 
-#[inline]
-fn copy_words<const W: usize>(x: &[f32], words: &mut [u32]) {
-    let (Some(x), Some(words)) = (x.first_chunk::<W>(), words.first_chunk_mut::<W>()) else { return };
-    *words = x.map(f32::to_bits);
+/// As [`panels`], on this thread.
+pub(super) fn panels_here(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+    let size = words.len() / x.nrows().div_ceil(layout.width).max(1);
+    for (words, x) in words.chunks_mut(size.max(1)).zip(x.axis_chunks_iter(ndarray::Axis(0), layout.width)) {
+        panel(layout, precision, x, words);
+    }
 }
 
-/// Writes the k-th value of each row side by side, for each k.
-fn interleave<const W: usize>(rows: &[&[f32]; W], words: &mut [u32]) {
-    const STEPS: usize = 8;
-    let k = rows[0].len();
-    for start in (0..k).step_by(STEPS) {
-        let words = &mut words[start * W..];
-        if start + STEPS <= k {
-            let values: [&[f32; STEPS]; W] = rows.map(|row| row[start..].first_chunk().expect("STEPS values are left"));
-            let (words, _) = words.as_chunks_mut::<W>();
-            for (step, words) in words[..STEPS].iter_mut().enumerate() {
-                *words = values.map(|row| row[step].to_bits());
+/// One panel: x (R, K) with R at most the width.
+fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+    let (rows, k) = x.dim();
+    let steps = words.len() / layout.width;
+    assert!(rows <= layout.width && precision.steps(k) <= steps && steps.is_multiple_of(layout.group));
+    #[cfg(target_arch = "x86_64")]
+    {
+        let along_k = k <= 1 || x.strides()[1] == 1;
+        let along_rows = rows <= 1 || x.strides()[0] == 1;
+        let forward = x.strides().iter().all(|stride| *stride >= 0);
+        if crate::cpu::level() >= crate::cpu::Level::Avx2 && forward && (along_k || along_rows) {
+            let source = avx2::Source {
+                x: x.as_ptr(),
+                rows,
+                k,
+                along_k,
+                stride: x.strides()[usize::from(!along_k)].unsigned_abs(),
+                precision,
+            };
+            // SAFETY: the CPU has AVX2; `source` describes `x`, which has unit stride along one axis; `words` holds `steps`
+            // steps of the layout.
+            unsafe { avx2::panel(layout, &source, steps, words) };
+            return;
+        }
+    }
+    words.fill(0);
+    for (row, x) in x.rows().into_iter().enumerate() {
+        match precision {
+            Precision::F32 => x.iter().enumerate().for_each(|(step, x)| words[layout.at(row, step)] = x.to_bits()),
+            Precision::Bf16 => {
+                for (i, x) in x.iter().enumerate() {
+                    words[layout.at(row, i / 2)] |= bf16(*x) << (i % 2 * 16);
+                }
             }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Layout, Precision};
+    use std::arch::x86_64::{
+        __m256, __m256i, _CMP_UNORD_Q, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256,
+        _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32,
+        _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_or_si256, _mm256_packus_epi32,
+        _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
+        _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32,
+        _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    };
+
+    /// Words of a vector.
+    const LANES: usize = 8;
+
+    /// The rows of a panel: value k of a row is at `row * stride + k` where rows are contiguous (`along_k`), else at
+    /// `k * stride + row`.
+    pub(super) struct Source {
+        pub x: *const f32,
+        pub rows: usize,
+        pub k: usize,
+        pub along_k: bool,
+        pub stride: usize,
+        pub precision: Precision,
+    }
+
+    /// Packs one panel.
+    ///
+    /// # Safety
+    /// The CPU has AVX2; the source describes memory that can be read; `words` holds `steps` steps of the layout.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn panel(layout: Layout, source: &Source, steps: usize, words: &mut [u32]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (source.along_k, source.precision) {
+                (true, Precision::F32) => panel_of::<true, false>(layout, source, steps, words),
+                (true, Precision::Bf16) => panel_of::<true, true>(layout, source, steps, words),
+                (false, Precision::F32) => panel_of::<false, false>(layout, source, steps, words),
+                (false, Precision::Bf16) => panel_of::<false, true>(layout, source, steps, words),
+            }
+        }
+    }
+
+    /// Packs one panel of a source that is contiguous along k or along the rows, in bf16 or f32.
+    ///
+    /// # Safety
+    /// As [`panel`].
+    #[target_feature(enable = "avx2")]
+    unsafe fn panel_of<const ALONG_K: bool, const BF16: bool>(
+        layout: Layout,
+        source: &Source,
+        steps: usize,
+        words: &mut [u32],
+    ) {
+        let Layout { width, group } = layout;
+        assert!(words.len() == steps * width && (group == 1 || steps.is_multiple_of(LANES)));
+        let by_row = group > 1;
+        let whole_steps = if BF16 { source.k / 2 } else { source.k };
+        let words = words.as_mut_ptr();
+        for first_row in (0..width).step_by(LANES) {
+            let n_rows = LANES.min(width - first_row);
+            for first_step in (0..steps).step_by(LANES) {
+                let n_steps = LANES.min(steps - first_step);
+                let whole = first_row + LANES <= source.rows && first_step + LANES <= whole_steps;
+                // SAFETY: `whole` says that all eight rows and steps are in the source; else reads are masked.
+                let mut v = unsafe {
+                    if whole {
+                        block::<ALONG_K, BF16, true>(source, first_row, first_step)
+                    } else {
+                        block::<ALONG_K, BF16, false>(source, first_row, first_step)
+                    }
+                };
+                if ALONG_K != by_row {
+                    v = transpose(v);
+                }
+                // SAFETY: `at` is inside the panel for every row below the width and step below `steps`; by rows the steps
+                // are whole groups, so that 8 words can be written; by steps, as many words as there are rows.
+                unsafe {
+                    if by_row {
+                        for (i, v) in v.iter().take(n_rows).enumerate() {
+                            _mm256_storeu_si256(words.add(layout.at(first_row + i, first_step)).cast(), *v);
+                        }
+                    } else {
+                        let to = words.add(first_step * width + first_row);
+                        for (i, v) in v.iter().take(n_steps).enumerate() {
+                            store(to.add(i * width), *v, n_rows);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Eight rows by eight steps: by rows, or by steps where the source is contiguous along the rows.
+    ///
+    /// # Safety
+    /// The source can be read; if `WHOLE`, it has all these rows and steps.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn block<const ALONG_K: bool, const BF16: bool, const WHOLE: bool>(
+        source: &Source,
+        row: usize,
+        step: usize,
+    ) -> [__m256i; LANES] {
+        let mut v = [_mm256_setzero_si256(); LANES];
+        for (i, v) in v.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *v = unsafe {
+                if ALONG_K {
+                    steps_of_row::<BF16, WHOLE>(source, row + i, step)
+                } else {
+                    rows_of_step::<BF16, WHOLE>(source, row, step + i)
+                }
+            };
+        }
+        v
+    }
+
+    /// Stores the first 8 or 6 words.
+    ///
+    /// # Safety
+    /// So many words can be written.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn store(to: *mut u32, v: __m256i, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if n == LANES {
+                _mm256_storeu_si256(to.cast(), v);
+            } else {
+                debug_assert!(n == 6, "tiles are 6, 14, 16 or 32 wide");
+                _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(v));
+                _mm_storel_epi64(to.add(4).cast(), _mm256_extracti128_si256::<1>(v));
+            }
+        }
+    }
+
+    /// Eight steps of one row.
+    ///
+    /// # Safety
+    /// The source is contiguous along k and can be read; if `WHOLE`, it has that row and these steps.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn steps_of_row<const BF16: bool, const WHOLE: bool>(source: &Source, row: usize, step: usize) -> __m256i {
+        if !WHOLE && row >= source.rows {
+            return _mm256_setzero_si256();
+        }
+        let from = source.x.wrapping_add(row * source.stride);
+        // SAFETY: reads are masked to the row's values, unless all are there.
+        unsafe {
+            if BF16 {
+                let low = _mm256_srli_epi32::<16>(round(load::<WHOLE>(from, 2 * step, source.k)));
+                let high = _mm256_srli_epi32::<16>(round(load::<WHOLE>(from, 2 * step + LANES, source.k)));
+                _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
+            } else {
+                _mm256_castps_si256(load::<WHOLE>(from, step, source.k))
+            }
+        }
+    }
+
+    /// One step of eight rows.
+    ///
+    /// # Safety
+    /// The source is contiguous along the rows and can be read; if `WHOLE`, it has that step and these rows.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn rows_of_step<const BF16: bool, const WHOLE: bool>(source: &Source, row: usize, step: usize) -> __m256i {
+        let column = |k: usize| {
+            if !WHOLE && k >= source.k {
+                return _mm256_setzero_ps();
+            }
+            // SAFETY: reads are masked to the column's values, unless all are there.
+            unsafe { load::<WHOLE>(source.x.wrapping_add(k * source.stride), row, source.rows) }
+        };
+        if BF16 {
+            let low = _mm256_srli_epi32::<16>(round(column(2 * step)));
+            let high = _mm256_and_si256(round(column(2 * step + 1)), _mm256_set1_epi32(-0x1_0000));
+            _mm256_or_si256(low, high)
         } else {
-            for (i, row) in rows.iter().enumerate() {
-                scatter(Precision::F32, &row[start..], &mut words[i..], W);
+            _mm256_castps_si256(column(step))
+        }
+    }
+
+    /// Eight values from `at` of the `n` at `from`, zeros beyond.
+    ///
+    /// # Safety
+    /// `n` values can be read; if `WHOLE`, all eight are among them.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load<const WHOLE: bool>(from: *const f32, at: usize, n: usize) -> __m256 {
+        // SAFETY: the mask leaves out what lies beyond the values.
+        unsafe {
+            if WHOLE || at + LANES <= n {
+                _mm256_loadu_ps(from.add(at))
+            } else {
+                let left = _mm256_set1_epi32(n.saturating_sub(at) as i32);
+                let mask = _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+                _mm256_maskload_ps(from.wrapping_add(at), mask)
             }
         }
     }
-}
 
-for_each_cpu! {
-    fn pair_words(low: &[f32], high: &[f32], words: &mut [u32]) {
-        let _ = FMA;
-        for (word, (low, high)) in words.iter_mut().zip(low.iter().zip(high)) {
-            *word = bf16(*low) | bf16(*high) << 16;
-        }
+    /// bf16 in the upper half of each word, as [`super::bf16`]; the lower half is of no meaning.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn round(x: __m256) -> __m256i {
+        let bits = _mm256_castps_si256(x);
+        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+        let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+        let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+        _mm256_blendv_epi8(rounded, _mm256_slli_epi32::<16>(_mm256_set1_epi32(0x7FC0)), nan)
     }
-}
 
-/// Writes the words of one row, `width` apart.
-fn scatter(precision: Precision, row: &[f32], words: &mut [u32], width: usize) {
-    match precision {
-        Precision::F32 => {
-            for (word, x) in words.iter_mut().step_by(width).zip(row) {
-                *word = x.to_bits();
-            }
-        }
-        Precision::Bf16 => scatter_pairs(row, words, width),
-    }
-}
-
-for_each_cpu! {
-    fn scatter_pairs(row: &[f32], words: &mut [u32], width: usize) {
-        let _ = FMA;
-        const PAIRS: usize = 16;
-        let mut pairs = [0_u32; PAIRS];
-        for (block, x) in row.chunks(2 * PAIRS).enumerate() {
-            let n = x.len() / 2;
-            for (pair, x) in pairs.iter_mut().zip(x.chunks_exact(2)) {
-                *pair = bf16(x[0]) | bf16(x[1]) << 16;
-            }
-            let mut n_words = n;
-            if x.len() % 2 == 1 {
-                pairs[n] = bf16(x[x.len() - 1]);
-                n_words += 1;
-            }
-            let at = block * PAIRS * width;
-            for (i, pair) in pairs[..n_words].iter().enumerate() {
-                words[at + i * width] = *pair;
-            }
-        }
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose(v: [__m256i; LANES]) -> [__m256i; LANES] {
+        let pairs: [__m256i; LANES] = std::array::from_fn(|i| {
+            let (a, b) = (v[i / 2 * 2], v[i / 2 * 2 + 1]);
+            if i % 2 == 0 { _mm256_unpacklo_epi32(a, b) } else { _mm256_unpackhi_epi32(a, b) }
+        });
+        // fours[4 h + q]: column q of rows 4 h.. in the lower half, column q + 4 in the upper.
+        let fours: [__m256i; LANES] = std::array::from_fn(|i| {
+            let (h, q) = (i / 4, i % 4);
+            let (a, b) = (pairs[4 * h + q / 2], pairs[4 * h + 2 + q / 2]);
+            if q % 2 == 0 { _mm256_unpacklo_epi64(a, b) } else { _mm256_unpackhi_epi64(a, b) }
+        });
+        std::array::from_fn(|i| {
+            let (a, b) = (fours[i % 4], fours[4 + i % 4]);
+            if i < 4 { _mm256_permute2x128_si256::<0x20>(a, b) } else { _mm256_permute2x128_si256::<0x31>(a, b) }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::{Level, force};
+    use ndarray::Array2;
+    use proptest::prelude::*;
 
     #[test]
     fn rounding_to_bf16() {
@@ -152,5 +343,50 @@ mod tests {
         }
         assert!(f32::from_bits(bf16(f32::NAN) << 16).is_nan());
         assert!(f32::from_bits(bf16(f32::from_bits(0x7F80_0001)) << 16).is_nan());
+    }
+
+    /// Any bits: NaN, infinities and subnormals among them.
+    fn matrix(rows: usize, k: usize, seed: u64) -> Array2<f32> {
+        Array2::from_shape_fn((rows, k), |(i, j)| {
+            let bits = (seed + (i * k + j) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            f32::from_bits((bits >> 32) as u32)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_packs_the_same_words(rows in 1_usize..70, k in 0_usize..80, which in 0_usize..5, seed: u32) {
+            let (width, group) = [(6, 1), (14, 1), (16, 1), (32, 1), (32, 16)][which];
+            let layout = Layout { width, group };
+            let x = matrix(rows, k, u64::from(seed));
+            let columns = x.t().as_standard_layout().into_owned();
+            for precision in [Precision::F32, Precision::Bf16] {
+                let steps = precision.steps(k).next_multiple_of(group);
+                let pack = |x: ArrayView2<f32>, level| {
+                    force(level);
+                    let mut words = vec![0xAAAA_AAAA; rows.div_ceil(width) * width * steps];
+                    panels(layout, precision, x, &mut words);
+                    let mut here = vec![0xAAAA_AAAA; words.len()];
+                    panels_here(layout, precision, x, &mut here);
+                    assert_eq!(words, here);
+                    words
+                };
+                let plain = pack(x.view(), Level::Plain);
+                for (i, word) in plain.iter().enumerate() {
+                    let (panel, within) = (i / (width * steps), i % (width * steps));
+                    let (row, step) = (within / group % width, within / (group * width) * group + within % group);
+                    let value = |k: usize| x.get((panel * width + row, k)).copied().unwrap_or(0.0);
+                    let wanted = match precision {
+                        Precision::F32 => value(step).to_bits(),
+                        Precision::Bf16 => bf16(value(2 * step)) | bf16(value(2 * step + 1)) << 16,
+                    };
+                    prop_assert_eq!(*word, wanted);
+                }
+                for level in [Level::Plain, Level::Avx2, Level::Amx] {
+                    prop_assert_eq!(&pack(x.view(), level), &plain);
+                    prop_assert_eq!(&pack(columns.t(), level), &plain);
+                }
+            }
+        }
     }
 }
