@@ -5,11 +5,15 @@ use clap::Parser;
 use gpt1_evaluate::{Options, run};
 use gpt1_finetune::table;
 use gpt1_kernels::Precision;
+use gpt1_kernels::memory::HugePages;
 use gpt1_tasks::{Split, Task};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 /// Scores a fine-tuned model on a split of its task.
 ///

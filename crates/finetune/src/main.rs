@@ -5,12 +5,16 @@ use clap::Parser;
 use gpt1_artifacts::preset::Preset;
 use gpt1_finetune::{Ended, Init, Options, run, table};
 use gpt1_kernels::Precision;
+use gpt1_kernels::memory::HugePages;
 use gpt1_tasks::Task;
 use gpt1_training::Outcome;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 /// Teaches a pre-trained model a labelled task: adds three tokens and a classifier, and trains all weights on
 /// L3 = L2 + lm_coef L1.

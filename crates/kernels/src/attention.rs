@@ -155,46 +155,41 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
 
 /// One query after T keys and values, for sampling: q (C), keys (T, C), values (T, C) -> out (C).
 pub fn one_query(n_head: usize, q: &[f32], keys: &[f32], values: &[f32], out: &mut [f32]) {
-    let t = keys.len() / q.len();
-    let mut weights = vec![0.0; n_head * t];
-    dots(n_head, q, keys, &mut weights);
-    let scale = 1.0 / ((q.len() / n_head) as f32).sqrt();
-    for weights in weights.chunks_exact_mut(t) {
-        softmax_row(weights, scale);
-    }
-    weighted_sum(n_head, &weights, values, out);
+    /// Heads that one thread takes.
+    const HEADS: usize = 3;
+    let c = q.len();
+    let (t, hs) = (keys.len() / c, c / n_head);
+    let scale = 1.0 / (hs as f32).sqrt();
+    let pieces = out.par_chunks_mut(HEADS * hs).enumerate();
+    pieces.with_min_len(if t * c < 1 << 14 { n_head } else { 1 }).for_each(|(i, out)| {
+        let columns = i * HEADS * hs..i * HEADS * hs + out.len();
+        let mut weights = vec![0.0; out.len() / hs * t];
+        dots(hs, &q[columns.clone()], &keys[columns.start..], c, &mut weights);
+        for weights in weights.chunks_exact_mut(t) {
+            softmax_row(weights, scale);
+        }
+        weighted_sum(hs, &weights, &values[columns.start..], c, out);
+    });
 }
 
 crate::cpu::for_each_cpu! {
-    /// The dot product of each head's part of q (C) with that of each key (T, C): out (NH, T).
-    fn dots(n_head: usize, q: &[f32], keys: &[f32], out: &mut [f32]) {
-        const LANES: usize = 16;
-        let (c, t) = (q.len(), out.len() / n_head);
-        let hs = c / n_head;
-        for (position, key) in keys.chunks_exact(c).enumerate() {
+    /// The dot product of each head's part of q (heads * HS) with that of each key (T rows, `ld` apart): out (heads, T).
+    fn dots(hs: usize, q: &[f32], keys: &[f32], ld: usize, out: &mut [f32]) {
+        let t = out.len() * hs / q.len();
+        for (position, key) in keys.chunks(ld).enumerate() {
             for (head, (q, k)) in q.chunks_exact(hs).zip(key.chunks_exact(hs)).enumerate() {
-                let mut sums = [0.0_f32; LANES];
-                let (q, q_rest) = q.as_chunks::<LANES>();
-                let (k, k_rest) = k.as_chunks::<LANES>();
-                for (q, k) in q.iter().zip(k) {
-                    for ((sum, q), k) in sums.iter_mut().zip(q).zip(k) {
-                        *sum = crate::cpu::fma::<FMA>(*q, *k, *sum);
-                    }
-                }
-                let rest: f32 = q_rest.iter().zip(k_rest).map(|(q, k)| q * k).sum();
-                out[head * t + position] = sums.iter().sum::<f32>() + rest;
+                out[head * t + position] = dot_body::<FMA>(q, k);
             }
         }
     }
 }
 
 crate::cpu::for_each_cpu! {
-    /// The sum of values (T, C), each head's part with its weights (NH, T): out (C).
-    fn weighted_sum(n_head: usize, weights: &[f32], values: &[f32], out: &mut [f32]) {
-        let (c, t) = (out.len(), weights.len() / n_head);
-        let hs = c / n_head;
+    /// The sum of values (T rows, `ld` apart), each head's part with its weights (heads, T): out (heads * HS).
+    fn weighted_sum(hs: usize, weights: &[f32], values: &[f32], ld: usize, out: &mut [f32]) {
+        let t = weights.len() * hs / out.len();
         out.fill(0.0);
-        for (position, value) in values.chunks_exact(c).enumerate() {
+        for (position, value) in values.chunks(ld).enumerate() {
             for (head, (out, v)) in out.chunks_exact_mut(hs).zip(value.chunks_exact(hs)).enumerate() {
                 let weight = weights[head * t + position];
                 for (out, v) in out.iter_mut().zip(v) {
@@ -230,18 +225,24 @@ crate::cpu::for_each_cpu! {
 
 crate::cpu::for_each_cpu! {
     fn dot(x: &[f32], y: &[f32]) -> f32 {
-        const LANES: usize = 16;
-        let mut sums = [0.0_f32; LANES];
-        let (x, x_rest) = x.as_chunks::<LANES>();
-        let (y, y_rest) = y.as_chunks::<LANES>();
-        for (x, y) in x.iter().zip(y) {
-            for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-                *sum = crate::cpu::fma::<FMA>(*x, *y, *sum);
-            }
-        }
-        let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
-        sums.iter().sum::<f32>() + rest
+        dot_body::<FMA>(x, y)
     }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+fn dot_body<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0_f32; LANES];
+    let (x, x_rest) = x.as_chunks::<LANES>();
+    let (y, y_rest) = y.as_chunks::<LANES>();
+    for (x, y) in x.iter().zip(y) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum = crate::cpu::fma::<FMA>(*x, *y, *sum);
+        }
+    }
+    let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 /// A row of a matrix whose rows are contiguous.

@@ -3,8 +3,8 @@
 //! OpenBLAS is told to use one thread and is called from blocks whose size depends on the shapes alone: its own threads
 //! would fight with ours, and a result would depend on their number.
 
-use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use std::sync::Once;
 
@@ -94,7 +94,7 @@ fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> ArrayViewMut2<'_, f32
     ArrayViewMut2::from_shape((rows, cols), data).expect("sizes agree")
 }
 
-fn single_thread() {
+pub(crate) fn single_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         unsafe extern "C" {
@@ -169,23 +169,6 @@ fn block_size(m: usize, n: usize) -> (usize, usize) {
     (rows, cols)
 }
 
-/// `y = x w + beta y` for x: (K), w: (K, N), y: (N): one row, for sampling.
-///
-/// # Panics
-/// If the sizes do not fit.
-pub fn gemv(x: ArrayView1<f32>, w: ArrayView2<f32>, beta: f32, mut y: ArrayViewMut1<f32>) {
-    single_thread();
-    assert!(x.len() == w.nrows() && y.len() == w.ncols(), "gemv: {} x {:?} into {}", x.len(), w.dim(), y.len());
-    const OUTPUTS: usize = 512;
-    // Four pieces, or a multiple, of the same size: two or four threads end together.
-    let n_pieces = y.len().div_ceil(OUTPUTS).next_multiple_of(4);
-    let n_outputs = y.len().div_ceil(n_pieces).next_multiple_of(16);
-    y.axis_chunks_iter_mut(Axis(0), n_outputs).into_par_iter().enumerate().for_each(|(i, mut y)| {
-        let w = w.slice(ndarray::s![.., i * n_outputs..i * n_outputs + y.len()]);
-        general_mat_vec_mul(1.0, &w.t(), &x, beta, &mut y);
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,18 +206,6 @@ mod tests {
                 let plain: f32 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
                 assert_eq!(c[j * m + i], plain + 1.0);
             }
-        }
-    }
-
-    #[test]
-    fn gemv_is_gemm() {
-        let (k, n) = (37, 1100);
-        let x: Vec<f32> = (0..k).map(|i| (i % 3) as f32).collect();
-        let w: Vec<f32> = (0..k * n).map(|i| (i % 11) as f32 - 5.0).collect();
-        let mut y = vec![0.0; n];
-        gemv(ArrayView1::from(&x), view(&w, k, n), 0.0, ArrayViewMut1::from(&mut y));
-        for j in 0..n {
-            assert_eq!(y[j], (0..k).map(|l| x[l] * w[l * n + j]).sum::<f32>());
         }
     }
 }

@@ -13,18 +13,20 @@ pub mod blas;
 pub mod cpu;
 pub mod dropout;
 mod elementwise;
+pub mod memory;
 mod norm;
 mod optimizer;
 pub mod product;
 pub mod profile;
 mod softmax;
+pub mod vector;
 
-pub use blas::{StartError, gemv, start};
+pub use blas::{StartError, start};
 pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_forward};
 pub use norm::{NormStats, residual_norm_backward, residual_norm_forward};
 pub use optimizer::{adam_update, sum_of_squares};
 pub use product::{Precision, UnknownPrecision, has_bf16};
-pub use softmax::{cross_entropy_rows, exp};
+pub use softmax::{cross_entropy_rows, exp, exp_all};
 
 /// Rows of a block in row-parallel passes: small enough for the cache, fixed so that sums have a fixed order.
 pub const ROW_BLOCK: usize = 64;

@@ -15,6 +15,8 @@ mod avx512;
 mod pack;
 mod plain;
 
+pub(crate) use pack::bf16;
+
 use crate::cpu;
 use crate::profile::lap;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
@@ -40,6 +42,17 @@ impl Precision {
     /// What dense products of this process are rounded to: f32 until [`Precision::choose`] says otherwise.
     pub fn chosen() -> Precision {
         if CHOSEN_BF16.load(Ordering::Relaxed) { Precision::Bf16 } else { Precision::F32 }
+    }
+
+    /// What matrices are kept in that only rows are multiplied with (sampling): `f32`, `bf16`, which any CPU can read, or
+    /// `auto`, [`Precision::best`].
+    pub fn of_weights(name: &str) -> Result<Precision, UnknownPrecision> {
+        match name {
+            "auto" => Ok(Precision::best()),
+            "f32" => Ok(Precision::F32),
+            "bf16" => Ok(Precision::Bf16),
+            _ => Err(UnknownPrecision(name.to_owned())),
+        }
     }
 
     /// Sets what [`Precision::chosen`] returns: `f32`, `bf16`, or `auto`, the fastest of this CPU. `bf16` on a CPU without
@@ -463,7 +476,7 @@ mod tests {
     fn round(precision: Precision, x: f32) -> f64 {
         f64::from(match precision {
             Precision::F32 => x,
-            Precision::Bf16 => f32::from_bits(pack::bf16(x) << 16),
+            Precision::Bf16 => f32::from_bits(bf16(x) << 16),
         })
     }
 

@@ -33,6 +33,13 @@ pub fn exp(x: f32) -> f32 {
     exp_body::<false>(x)
 }
 
+for_each_cpu! {
+    /// `x = e^x`, element by element.
+    pub fn exp_all(x: &mut [f32]) {
+        exp_sum_body::<FMA>(x, 1.0, 0.0);
+    }
+}
+
 const LANES: usize = 16;
 
 #[inline(always)]

@@ -20,5 +20,5 @@ pub use config::Config;
 pub use error::ModelError;
 pub use heads::{Classified, Examples, Form, classifier_loss, lm_loss, logits};
 pub use params::{Layout, Model, Params, Tensor};
-pub use sample::{Sampler, sample_token};
+pub use sample::{Sampler, SamplingModel, sample_token};
 pub use workspace::Workspace;

@@ -2,14 +2,39 @@
 
 use crate::block::view;
 use crate::{Config, Model};
-use gpt1_kernels::{NormStats, attention, gemv, residual_norm_forward};
-use ndarray::{ArrayView1, ArrayViewMut1};
+use gpt1_kernels::vector::Matrix;
+use gpt1_kernels::{NormStats, Precision, attention, residual_norm_forward};
 use ndarray_rand::rand::Rng;
+
+/// A model made ready for sampling: its matrices as they are, or copies in bf16.
+#[derive(Debug)]
+pub struct SamplingModel<'a> {
+    model: &'a Model,
+    /// Of each block: c_attn (C, 3C), attention's c_proj (C, C), c_fc (C, 4C), the MLP's c_proj (4C, C).
+    blocks: Vec<[Matrix<'a>; 4]>,
+    /// (C, V)
+    to_logits: Matrix<'a>,
+}
+
+impl<'a> SamplingModel<'a> {
+    /// With matrices in that precision; everything else is f32.
+    pub fn new(model: &'a Model, precision: Precision) -> SamplingModel<'a> {
+        let Config { n_embd: c, vocab_size: v, n_layer, .. } = model.config;
+        let matrix = |w, k, n| Matrix::new(precision, view(w, k, n));
+        let block = |l: usize| {
+            let [w_qkv, _, w_proj, _, _, _, w_fc, _, w_out, ..] = model.params.block(l);
+            [matrix(w_qkv, c, 3 * c), matrix(w_proj, c, c), matrix(w_fc, c, 4 * c), matrix(w_out, 4 * c, c)]
+        };
+        let embedding = view(model.params.token_embedding(), v, c);
+        let to_logits = Matrix::new(precision, embedding.reversed_axes());
+        SamplingModel { model, blocks: (0..n_layer).map(block).collect(), to_logits }
+    }
+}
 
 /// A sequence being continued.
 #[derive(Debug)]
-pub struct Sampler<'a> {
-    model: &'a Model,
+pub struct Sampler<'a, 'w> {
+    model: &'a SamplingModel<'w>,
     /// Tokens so far, the last n_positions of them at most.
     tokens: Vec<u32>,
     /// For each block: keys (T, C) and values (T, C).
@@ -17,11 +42,12 @@ pub struct Sampler<'a> {
     logits: Vec<f32>,
 }
 
-impl<'a> Sampler<'a> {
+impl<'a, 'w> Sampler<'a, 'w> {
     /// An empty sequence.
-    pub fn new(model: &'a Model) -> Sampler<'a> {
-        let cache = vec![[Vec::new(), Vec::new()]; model.config.n_layer];
-        Sampler { model, tokens: Vec::new(), cache, logits: vec![0.0; model.config.vocab_size] }
+    pub fn new(model: &'a SamplingModel<'w>) -> Sampler<'a, 'w> {
+        let config = &model.model.config;
+        let cache = vec![[Vec::new(), Vec::new()]; config.n_layer];
+        Sampler { model, tokens: Vec::new(), cache, logits: vec![0.0; config.vocab_size] }
     }
 
     /// Adds a token and returns the logits (V) of the next. When the context is full, the first half of it is forgotten and
@@ -30,7 +56,7 @@ impl<'a> Sampler<'a> {
     /// # Panics
     /// If the token is not in the vocabulary.
     pub fn feed(&mut self, token: u32) -> &[f32] {
-        let n_positions = self.model.config.n_positions;
+        let n_positions = self.model.model.config.n_positions;
         if self.tokens.len() == n_positions {
             let kept = self.tokens.split_off(n_positions.div_ceil(2));
             self.tokens.clear();
@@ -40,54 +66,53 @@ impl<'a> Sampler<'a> {
             }
         }
         let hidden = self.step(token);
-        let Config { n_embd: c, vocab_size: v, .. } = self.model.config;
-        let embedding = view(self.model.params.token_embedding(), v, c);
-        gemv(ArrayView1::from(&hidden), embedding.reversed_axes(), 0.0, ArrayViewMut1::from(&mut self.logits));
+        self.model.to_logits.row_product(&hidden, &mut self.logits);
         &self.logits
     }
 
     /// The hidden state (C) of one more token.
     fn step(&mut self, token: u32) -> Vec<f32> {
-        let config = &self.model.config;
-        let params = &self.model.params;
-        let c = config.n_embd;
+        let SamplingModel { model, blocks, .. } = self.model;
+        let c = model.config.n_embd;
         let (token, position) = (token as usize, self.tokens.len());
-        let mut x = params.token_embedding()[token * c..(token + 1) * c].to_vec();
-        gpt1_kernels::add(&mut x, &params.position_embedding()[position * c..(position + 1) * c]);
-        for (l, cache) in self.cache.iter_mut().enumerate() {
-            x = step_block(config, &params.block(l), cache, x);
+        let mut x = model.params.token_embedding()[token * c..(token + 1) * c].to_vec();
+        gpt1_kernels::add(&mut x, &model.params.position_embedding()[position * c..(position + 1) * c]);
+        for (l, (cache, matrices)) in self.cache.iter_mut().zip(blocks).enumerate() {
+            x = step_block(&model.config, &model.params.block(l), matrices, cache, x);
         }
         self.tokens.push(token as u32);
         x
     }
 }
 
-fn step_block(config: &Config, p: &[&[f32]], cache: &mut [Vec<f32>; 2], x: Vec<f32>) -> Vec<f32> {
-    let &[w_qkv, b_qkv, w_proj, b_proj, gain_1, shift_1, w_fc, b_fc, w_out, b_out, gain_2, shift_2] = p else {
+fn step_block(
+    config: &Config,
+    p: &[&[f32]],
+    [to_qkv, to_branch, to_fc, to_out]: &[Matrix; 4],
+    cache: &mut [Vec<f32>; 2],
+    x: Vec<f32>,
+) -> Vec<f32> {
+    let &[_, b_qkv, _, b_proj, gain_1, shift_1, _, b_fc, _, b_out, gain_2, shift_2] = p else {
         unreachable!("a block has twelve tensors")
     };
     let c = config.n_embd;
-    let mut qkv = b_qkv.to_vec();
-    dense(&x, w_qkv, &mut qkv, 1.0);
+    let mut qkv = vec![0.0; 3 * c];
+    to_qkv.row_product(&x, &mut qkv);
+    gpt1_kernels::add(&mut qkv, b_qkv);
     cache[0].extend_from_slice(&qkv[c..2 * c]);
     cache[1].extend_from_slice(&qkv[2 * c..]);
     let mut attended = vec![0.0; c];
     attention::one_query(config.n_head, &qkv[..c], &cache[0], &cache[1], &mut attended);
     let mut branch = vec![0.0; c];
-    dense(&attended, w_proj, &mut branch, 0.0);
+    to_branch.row_product(&attended, &mut branch);
     let middle = norm(config, &x, branch, b_proj, gain_1, shift_1);
     let mut fc = vec![0.0; 4 * c];
-    dense(&middle, w_fc, &mut fc, 0.0);
+    to_fc.row_product(&middle, &mut fc);
     let mut activated = vec![0.0; 4 * c];
     gpt1_kernels::gelu_forward(&mut fc, b_fc, &mut activated);
     let mut branch = vec![0.0; c];
-    dense(&activated, w_out, &mut branch, 0.0);
+    to_out.row_product(&activated, &mut branch);
     norm(config, &middle, branch, b_out, gain_2, shift_2)
-}
-
-/// y = x w + beta y for w: (K, N).
-fn dense(x: &[f32], w: &[f32], y: &mut [f32], beta: f32) {
-    gemv(ArrayView1::from(x), view(w, x.len(), y.len()), beta, ArrayViewMut1::from(y));
 }
 
 fn norm(config: &Config, x: &[f32], mut branch: Vec<f32>, bias: &[f32], gain: &[f32], shift: &[f32]) -> Vec<f32> {
@@ -114,12 +139,13 @@ pub fn sample_token(logits: &[f32], temperature: f64, top_k: usize, rng: &mut im
         tokens.truncate(top_k);
         tokens.sort_unstable();
     }
-    let max = f64::from(tokens.iter().map(|i| logits[*i as usize]).fold(f32::NEG_INFINITY, f32::max));
-    let weights: Vec<f64> =
-        tokens.iter().map(|i| ((f64::from(logits[*i as usize]) - max) / temperature).exp()).collect();
-    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    let max = tokens.iter().map(|i| logits[*i as usize]).fold(f32::NEG_INFINITY, f32::max);
+    let mut weights: Vec<f32> =
+        tokens.iter().map(|i| (f64::from(logits[*i as usize] - max) / temperature) as f32).collect();
+    gpt1_kernels::exp_all(&mut weights);
+    let mut left = rng.random::<f64>() * weights.iter().map(|weight| f64::from(*weight)).sum::<f64>();
     let drawn = weights.iter().position(|weight| {
-        left -= weight;
+        left -= f64::from(*weight);
         left < 0.0
     });
     // Rounding may leave a trace of the last weight.
@@ -144,20 +170,33 @@ mod tests {
         let mut ws = Workspace::new(&model.config);
         forward(&model, &batch, None, &mut ws);
         let whole = logits(&model, &(0..tokens.len()).collect::<Vec<_>>(), &ws);
-        let mut sampler = Sampler::new(&model);
+        let ready = SamplingModel::new(&model, Precision::F32);
+        let mut sampler = Sampler::new(&ready);
         for (i, token) in tokens.iter().enumerate() {
             for (a, b) in sampler.feed(*token).iter().zip(&whole[i * 23..]) {
                 assert!((a - b).abs() < 1e-4, "{i}: {a} {b}");
             }
         }
         // The context of 9 is full: the next token comes after the last 4.
-        let mut after = Sampler::new(&model);
+        let mut after = Sampler::new(&ready);
         for token in &tokens[5..] {
             after.feed(*token);
         }
         let wanted = after.feed(11).to_vec();
         for (a, b) in sampler.feed(11).iter().zip(&wanted) {
             assert!((a - b).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn bf16_logits_are_near_those_in_f32() {
+        let model = Model::init(Config { initializer_range: 0.3, ..config() }, 3);
+        let exact = SamplingModel::new(&model, Precision::F32);
+        let rounded = SamplingModel::new(&model, Precision::Bf16);
+        let (mut exact, mut rounded) = (Sampler::new(&exact), Sampler::new(&rounded));
+        for token in [1, 2, 3, 22, 5, 6, 7, 8, 0, 4, 4] {
+            let worst = exact.feed(token).iter().zip(rounded.feed(token)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst > 0.0 && worst < 0.05, "{worst}");
         }
     }
 

@@ -6,8 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use gpt1_kernels::Precision;
 use gpt1_model::{
-    Batch, Config, Dropout, Examples, Form, Model, Params, Sampler, Workspace, backward, classifier_loss, forward,
+    Batch, Config, Dropout, Examples, Form, Model, Params, Sampler, SamplingModel, Workspace, backward, classifier_loss, forward,
     lm_loss, logits,
 };
 use safetensors::SafeTensors;
@@ -86,7 +87,8 @@ fn logits_of_the_sampler() {
     let (_, expected) = &tensors("lm.safetensors")["logits"];
     let mut rows = expected.chunks_exact(model.config.vocab_size);
     for sequence in &case.sequences {
-        let mut sampler = Sampler::new(&model);
+        let ready = SamplingModel::new(&model, Precision::F32);
+        let mut sampler = Sampler::new(&ready);
         for &token in sequence {
             assert_logits(sampler.feed(token), rows.next().unwrap(), model.config.vocab_size);
         }

@@ -8,7 +8,7 @@ use gpt1_artifacts::manifest;
 use gpt1_artifacts::preset::Preset;
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
-use gpt1_model::{Config, Dropout, Model, Params, Sampler, sample_token};
+use gpt1_model::{Config, Dropout, Model, Params, Sampler, SamplingModel, sample_token};
 use gpt1_training::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -72,7 +72,10 @@ const DRAWN: usize = 128;
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let preset = Preset::load(&args.preset, &[])?;
     let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
-    let precision = Precision::choose(&args.precision)?;
+    let precision = match args.mode {
+        Mode::Sample => Precision::of_weights(&args.precision)?,
+        Mode::Train | Mode::Forward => Precision::choose(&args.precision)?,
+    };
     let default_vocab = match args.preset.as_str() {
         "gpt1" => 40478,
         "small" => 8192,
@@ -87,7 +90,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let flops = config.flops_per_token(t) * if args.mode == Mode::Train { 3.0 } else { 1.0 };
     let model = Model::init(config, 1);
     // A drawn token reads every parameter but the rows of the embeddings of other positions.
-    let weight_bytes = 4.0 * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
+    let bytes = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
+    let weight_bytes = bytes * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
     let (batch, tokens) = match args.mode {
         Mode::Train | Mode::Forward => (args.batch.get(), args.batch.get() * t),
         Mode::Sample => (1, DRAWN),
@@ -97,7 +101,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Mode::Forward => forward(&model, args, n_threads),
         Mode::Sample => {
             ensure!(t >= PROMPT + DRAWN, "--mode sample needs a context of {}, not {t}", PROMPT + DRAWN);
-            sample(&model, args, n_threads)
+            sample(&model, precision, args, n_threads)
         }
     };
     let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
@@ -196,11 +200,12 @@ fn forward(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Brea
     })
 }
 
-fn sample(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
+fn sample(model: &Model, precision: Precision, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
+    let ready = SamplingModel::new(model, precision);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut seconds = Vec::new();
     let (_, breakdown) = clock(args.steps, 1, n_threads, || {
-        let mut sampler = Sampler::new(model);
+        let mut sampler = Sampler::new(&ready);
         let mut logits = Vec::new();
         for _ in 0..PROMPT {
             logits = sampler.feed(random.next_u32() % model.config.vocab_size as u32).to_vec();

@@ -1,6 +1,6 @@
 //! Text drawn from a language model, a token at a time.
 
-use gpt1_model::{Model, Sampler, sample_token};
+use gpt1_model::{Sampler, SamplingModel, sample_token};
 use gpt1_shard::Tokens;
 use gpt1_tokenize::Encoder;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ pub struct Drawing {
 
 /// Draws a continuation of `prompt` and returns the new token ids. `number` names its random stream. Only the tokens of the
 /// text's vocabulary, the first `n_vocab`, are drawn. `prompt` must not be empty.
-pub fn draw(model: &Model, n_vocab: usize, prompt: &[u32], drawing: &Drawing, number: u64) -> Vec<u32> {
+pub fn draw(model: &SamplingModel, n_vocab: usize, prompt: &[u32], drawing: &Drawing, number: u64) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(drawing.seed);
     rng.set_stream(number);
     let mut sampler = Sampler::new(model);

@@ -1,11 +1,15 @@
 //! The `gpt1-pretrain` program.
 
 use clap::{Parser, Subcommand};
+use gpt1_kernels::memory::HugePages;
 use gpt1_pretrain::bench::{self, BenchArgs};
 use gpt1_pretrain::sample::{self, SampleArgs};
 use gpt1_pretrain::train::{self, TrainArgs};
 use gpt1_training::Outcome;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 /// Learn a language model from token shards (GPT-1's generative pre-training).
 ///

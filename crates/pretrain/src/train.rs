@@ -12,7 +12,7 @@ use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
-use gpt1_model::{Config, Dropout, Model};
+use gpt1_model::{Config, Dropout, Model, SamplingModel};
 use gpt1_shard::{Split, Tokens, Windows};
 use gpt1_tokenize::Encoder;
 use gpt1_training::{AdamConfig, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint};
@@ -249,8 +249,9 @@ fn draw_samples(model: &Model, encoder: &Encoder, tokens: &Tokens, pretrain: &Pr
         seed: pretrain.seed,
     };
     let prompts = prompts(encoder, tokens, pretrain.n_samples);
+    let model = SamplingModel::new(model, Precision::F32);
     let sample = |(number, prompt): (usize, &Vec<u32>)| {
-        let drawn = draw(model, encoder.n_vocab(), prompt, &drawing, number as u64);
+        let drawn = draw(&model, encoder.n_vocab(), prompt, &drawing, number as u64);
         let (prompt, drawn) = (encoder.decode(prompt), encoder.decode(&drawn));
         format!("[{}] {} ... {}\n\n", number + 1, prompt.trim(), drawn.trim())
     };

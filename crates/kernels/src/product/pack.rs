@@ -25,7 +25,8 @@ impl Layout {
 }
 
 /// x in bf16, rounded to the nearest, ties to even; NaN stays NaN.
-pub(super) fn bf16(x: f32) -> u32 {
+#[inline]
+pub(crate) fn bf16(x: f32) -> u32 {
     let bits = x.to_bits();
     let rounded = (bits.wrapping_add(0x7FFF + ((bits >> 16) & 1))) >> 16;
     if (bits & 0x7FFF_FFFF) > 0x7F80_0000 { 0x7FC0 } else { rounded }
