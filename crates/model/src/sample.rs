@@ -195,7 +195,8 @@ mod tests {
         let rounded = SamplingModel::new(&model, Precision::Bf16);
         let (mut exact, mut rounded) = (Sampler::new(&exact), Sampler::new(&rounded));
         for token in [1, 2, 3, 22, 5, 6, 7, 8, 0, 4, 4] {
-            let worst = exact.feed(token).iter().zip(rounded.feed(token)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst =
+                exact.feed(token).iter().zip(rounded.feed(token)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst > 0.0 && worst < 0.05, "{worst}");
         }
     }

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use gpt1_kernels::Precision;
 use gpt1_model::{
-    Batch, Config, Dropout, Examples, Form, Model, Params, Sampler, SamplingModel, Workspace, backward, classifier_loss, forward,
-    lm_loss, logits,
+    Batch, Config, Dropout, Examples, Form, Model, Params, Sampler, SamplingModel, Workspace, backward,
+    classifier_loss, forward, lm_loss, logits,
 };
 use safetensors::SafeTensors;
 use serde::Deserialize;

@@ -32,51 +32,105 @@ pub(crate) fn bf16(x: f32) -> u32 {
     if (bits & 0x7FFF_FFFF) > 0x7F80_0000 { 0x7FC0 } else { rounded }
 }
 
-/// Packs the rows of `x` (R, K) into panels one after the other, with zeros for the rows and values that are missing. Panels
-/// are shared out to the threads.
+/// Packs the rows of `x` (R, K) into panels one after the other, with zeros for the rows and values that are missing. The
+/// work is shared out to the threads.
 pub(super) fn panels(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
-    let size = words.len() / x.nrows().div_ceil(layout.width).max(1);
-    let width = layout.width;
-    words.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, words)| {
-        panel(layout, precision, x.slice(s![i * width..((i + 1) * width).min(x.nrows()), ..]), words);
+    /// Panels and steps of a piece of work.
+    const PIECE: (usize, usize) = (8, 512);
+    let n_panels = x.nrows().div_ceil(layout.width).max(1);
+    let steps = words.len() / (n_panels * layout.width);
+    let n_pieces = steps.div_ceil(PIECE.1);
+    let mut pieces: Vec<_> = (0..n_panels.div_ceil(PIECE.0) * n_pieces).map(|_| Vec::new()).collect();
+    for (i, panel) in words.chunks_mut((steps * layout.width).max(1)).enumerate() {
+        for (piece, words) in panel.chunks_mut(PIECE.1 * layout.width).enumerate() {
+            pieces[i / PIECE.0 * n_pieces + piece].push(words);
+        }
+    }
+    pieces.into_par_iter().enumerate().for_each(|(i, mut panels)| {
+        let (first, step) = (i / n_pieces * PIECE.0, i % n_pieces * PIECE.1);
+        part(layout, precision, x, (first, step), &mut panels);
     });
 }
 
 /// As [`panels`], on this thread.
 pub(super) fn panels_here(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
     let size = words.len() / x.nrows().div_ceil(layout.width).max(1);
-    for (words, x) in words.chunks_mut(size.max(1)).zip(x.axis_chunks_iter(ndarray::Axis(0), layout.width)) {
-        panel(layout, precision, x, words);
+    let mut panels: Vec<_> = words.chunks_mut(size.max(1)).collect();
+    part(layout, precision, x, (0, 0), &mut panels);
+}
+
+/// Neighbouring panels from the given one on, and of each as many steps from the given one on as it has words.
+fn part(
+    layout: Layout,
+    precision: Precision,
+    x: ArrayView2<f32>,
+    (first, step): (usize, usize),
+    panels: &mut [&mut [u32]],
+) {
+    /// Where columns are contiguous, so many steps of all panels before the next: a line of memory is read once.
+    const STEPS: usize = 16;
+    let steps = panels.first().map_or(0, |words| words.len() / layout.width);
+    let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
+    let at_once = if along_k { steps } else { STEPS };
+    for from in (0..steps).step_by(at_once.max(1)) {
+        let to = steps.min(from + at_once);
+        if !along_k {
+            prefetch(x, (first * layout.width, panels.len() * layout.width), (step + to, at_once), precision);
+        }
+        for (i, words) in panels.iter_mut().enumerate() {
+            panel(layout, precision, x, (first + i, step + from), &mut words[from * layout.width..to * layout.width]);
+        }
     }
 }
 
-/// One panel: x (R, K) with R at most the width.
-fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
-    let (rows, k) = x.dim();
-    let steps = words.len() / layout.width;
-    assert!(rows <= layout.width && precision.steps(k) <= steps && steps.is_multiple_of(layout.group));
+/// Asks for what the next steps read: lines a row of `x` transposed apart, which no hardware foresees.
+fn prefetch(x: ArrayView2<f32>, (row, n_rows): (usize, usize), (step, n_steps): (usize, usize), precision: Precision) {
     #[cfg(target_arch = "x86_64")]
     {
-        let along_k = k <= 1 || x.strides()[1] == 1;
-        let along_rows = rows <= 1 || x.strides()[0] == 1;
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const LINE: usize = 16;
+        let rows = row..(row + n_rows).min(x.nrows());
+        let values = precision.values_of_word();
+        for k in step * values..((step + n_steps) * values).min(x.ncols()) {
+            for row in rows.clone().step_by(LINE) {
+                let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
+                // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+            }
+        }
+    }
+}
+
+/// Some steps of a panel.
+fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step): (usize, usize), words: &mut [u32]) {
+    let steps = words.len() / layout.width;
+    assert!(words.len() == steps * layout.width && steps.is_multiple_of(layout.group));
+    let values = precision.values_of_word();
+    let (row, k) = ((panel * layout.width).min(x.nrows()), (step * values).min(x.ncols()));
+    let (rows, n_k) = (layout.width.min(x.nrows() - row), (steps * values).min(x.ncols() - k));
+    #[cfg(target_arch = "x86_64")]
+    {
+        let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
+        let along_rows = x.nrows() <= 1 || x.strides()[0] == 1;
         let forward = x.strides().iter().all(|stride| *stride >= 0);
         if crate::cpu::level() >= crate::cpu::Level::Avx2 && forward && (along_k || along_rows) {
+            let (across, along) = (x.strides()[0].unsigned_abs(), x.strides()[1].unsigned_abs());
             let source = avx2::Source {
-                x: x.as_ptr(),
+                x: x.as_ptr().wrapping_add(row * across + k * along),
                 rows,
-                k,
+                k: n_k,
                 along_k,
-                stride: x.strides()[usize::from(!along_k)].unsigned_abs(),
+                stride: if along_k { across } else { along },
                 precision,
             };
-            // SAFETY: the CPU has AVX2; `source` describes `x`, which has unit stride along one axis; `words` holds `steps`
-            // steps of the layout.
+            // SAFETY: the CPU has AVX2; `source` describes a part of `x`, which has unit stride along one axis; `words` holds
+            // `steps` steps of the layout.
             unsafe { avx2::panel(layout, &source, steps, words) };
             return;
         }
     }
     words.fill(0);
-    for (row, x) in x.rows().into_iter().enumerate() {
+    for (row, x) in x.slice(s![row..row + rows, k..k + n_k]).rows().into_iter().enumerate() {
         match precision {
             Precision::F32 => x.iter().enumerate().for_each(|(step, x)| words[layout.at(row, step)] = x.to_bits()),
             Precision::Bf16 => {
@@ -151,13 +205,14 @@ mod avx2 {
             let n_rows = LANES.min(width - first_row);
             for first_step in (0..steps).step_by(LANES) {
                 let n_steps = LANES.min(steps - first_step);
-                let whole = first_row + LANES <= source.rows && first_step + LANES <= whole_steps;
-                // SAFETY: `whole` says that all eight rows and steps are in the source; else reads are masked.
+                let whole = first_row + n_rows <= source.rows && first_step + LANES <= whole_steps;
+                // SAFETY: `whole` says that all rows that are stored, 8 or 6, and all steps are in the source; else reads
+                // are masked.
                 let mut v = unsafe {
-                    if whole {
-                        block::<ALONG_K, BF16, true>(source, first_row, first_step)
-                    } else {
-                        block::<ALONG_K, BF16, false>(source, first_row, first_step)
+                    match (whole, n_rows) {
+                        (true, LANES) => block::<ALONG_K, BF16, LANES>(source, first_row, first_step),
+                        (true, 6) => block::<ALONG_K, BF16, 6>(source, first_row, first_step),
+                        _ => block::<ALONG_K, BF16, 0>(source, first_row, first_step),
                     }
                 };
                 if ALONG_K != by_row {
@@ -181,31 +236,6 @@ mod avx2 {
         }
     }
 
-    /// Eight rows by eight steps: by rows, or by steps where the source is contiguous along the rows.
-    ///
-    /// # Safety
-    /// The source can be read; if `WHOLE`, it has all these rows and steps.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn block<const ALONG_K: bool, const BF16: bool, const WHOLE: bool>(
-        source: &Source,
-        row: usize,
-        step: usize,
-    ) -> [__m256i; LANES] {
-        let mut v = [_mm256_setzero_si256(); LANES];
-        for (i, v) in v.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            *v = unsafe {
-                if ALONG_K {
-                    steps_of_row::<BF16, WHOLE>(source, row + i, step)
-                } else {
-                    rows_of_step::<BF16, WHOLE>(source, row, step + i)
-                }
-            };
-        }
-        v
-    }
-
     /// Stores the first 8 or 6 words.
     ///
     /// # Safety
@@ -225,42 +255,74 @@ mod avx2 {
         }
     }
 
+    /// Eight rows by eight steps: by rows, or by steps where the source is contiguous along the rows. If `WHOLE` is not 0, so
+    /// many rows and all steps are known to be in the source; the other rows may come out as anything.
+    ///
+    /// # Safety
+    /// The source can be read and has what `WHOLE` says.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn block<const ALONG_K: bool, const BF16: bool, const WHOLE: usize>(
+        source: &Source,
+        row: usize,
+        step: usize,
+    ) -> [__m256i; LANES] {
+        let mut v = [_mm256_setzero_si256(); LANES];
+        for (i, v) in v.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *v = unsafe {
+                if ALONG_K {
+                    let row = row + if WHOLE == 0 { i } else { i.min(WHOLE - 1) };
+                    steps_of_row::<BF16, WHOLE>(source, row, step)
+                } else {
+                    rows_of_step::<BF16, WHOLE>(source, row, step + i)
+                }
+            };
+        }
+        v
+    }
+
     /// Eight steps of one row.
     ///
     /// # Safety
     /// The source is contiguous along k and can be read; if `WHOLE`, it has that row and these steps.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn steps_of_row<const BF16: bool, const WHOLE: bool>(source: &Source, row: usize, step: usize) -> __m256i {
-        if !WHOLE && row >= source.rows {
+    unsafe fn steps_of_row<const BF16: bool, const WHOLE: usize>(source: &Source, row: usize, step: usize) -> __m256i {
+        if WHOLE == 0 && row >= source.rows {
             return _mm256_setzero_si256();
         }
         let from = source.x.wrapping_add(row * source.stride);
         // SAFETY: reads are masked to the row's values, unless all are there.
-        unsafe {
-            if BF16 {
-                let low = _mm256_srli_epi32::<16>(round(load::<WHOLE>(from, 2 * step, source.k)));
-                let high = _mm256_srli_epi32::<16>(round(load::<WHOLE>(from, 2 * step + LANES, source.k)));
-                _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
-            } else {
-                _mm256_castps_si256(load::<WHOLE>(from, step, source.k))
-            }
+        let values =
+            |at: usize| unsafe { if WHOLE == 0 { load(from, at, source.k) } else { _mm256_loadu_ps(from.add(at)) } };
+        if BF16 {
+            let low = _mm256_srli_epi32::<16>(round(values(2 * step)));
+            let high = _mm256_srli_epi32::<16>(round(values(2 * step + LANES)));
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
+        } else {
+            _mm256_castps_si256(values(step))
         }
     }
 
     /// One step of eight rows.
     ///
     /// # Safety
-    /// The source is contiguous along the rows and can be read; if `WHOLE`, it has that step and these rows.
+    /// The source is contiguous along the rows and can be read; if `WHOLE`, it has that step and so many rows.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn rows_of_step<const BF16: bool, const WHOLE: bool>(source: &Source, row: usize, step: usize) -> __m256i {
+    unsafe fn rows_of_step<const BF16: bool, const WHOLE: usize>(source: &Source, row: usize, step: usize) -> __m256i {
         let column = |k: usize| {
-            if !WHOLE && k >= source.k {
-                return _mm256_setzero_ps();
-            }
+            let from = source.x.wrapping_add(k * source.stride);
             // SAFETY: reads are masked to the column's values, unless all are there.
-            unsafe { load::<WHOLE>(source.x.wrapping_add(k * source.stride), row, source.rows) }
+            unsafe {
+                match WHOLE {
+                    LANES => _mm256_loadu_ps(from.add(row)),
+                    0 if k >= source.k => _mm256_setzero_ps(),
+                    0 => load(from, row, source.rows),
+                    _ => load(from.add(row), 0, WHOLE),
+                }
+            }
         };
         if BF16 {
             let low = _mm256_srli_epi32::<16>(round(column(2 * step)));
@@ -274,20 +336,14 @@ mod avx2 {
     /// Eight values from `at` of the `n` at `from`, zeros beyond.
     ///
     /// # Safety
-    /// `n` values can be read; if `WHOLE`, all eight are among them.
+    /// `n` values can be read.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn load<const WHOLE: bool>(from: *const f32, at: usize, n: usize) -> __m256 {
+    unsafe fn load(from: *const f32, at: usize, n: usize) -> __m256 {
+        let left = _mm256_set1_epi32(n.saturating_sub(at).min(LANES) as i32);
+        let mask = _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
         // SAFETY: the mask leaves out what lies beyond the values.
-        unsafe {
-            if WHOLE || at + LANES <= n {
-                _mm256_loadu_ps(from.add(at))
-            } else {
-                let left = _mm256_set1_epi32(n.saturating_sub(at) as i32);
-                let mask = _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-                _mm256_maskload_ps(from.wrapping_add(at), mask)
-            }
-        }
+        unsafe { _mm256_maskload_ps(from.wrapping_add(at), mask) }
     }
 
     /// bf16 in the upper half of each word, as [`super::bf16`]; the lower half is of no meaning.
@@ -356,9 +412,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_path_packs_the_same_words(rows in 1_usize..70, k in 0_usize..80, which in 0_usize..5, seed: u32) {
+        fn every_path_packs_the_same_words(rows in 1_usize..300, k in 0_usize..80, longer: bool, which in 0_usize..5, seed: u32) {
             let (width, group) = [(6, 1), (14, 1), (16, 1), (32, 1), (32, 16)][which];
             let layout = Layout { width, group };
+            let (rows, k) = if longer { (rows / 10 + 1, k * 20) } else { (rows, k) };
             let x = matrix(rows, k, u64::from(seed));
             let columns = x.t().as_standard_layout().into_owned();
             for precision in [Precision::F32, Precision::Bf16] {
