@@ -48,16 +48,17 @@ pub fn gradients(
     let mut first_id = 0;
     let n_sequences = (batch.len() * data.form.n_sequences()) as f32;
     let dropout = Some(dropout);
+    let mut ws = ws.hold(model);
     for examples in runs(batch, |example| data.n_tokens_of(example)) {
         if stop() {
             return None;
         }
         run.fill(data, examples, first_id);
         first_id += examples.len() as u64;
-        forward(model, &run.batch, dropout, ws);
+        forward(model, &run.batch, dropout, &mut ws);
         if recipe.lm_coef > 0.0 {
             let (targets, weights) = next_tokens(&run, recipe.lm_coef / n_sequences);
-            let weighted = lm_loss(model, &targets, &weights, ws, Some(grads));
+            let weighted = lm_loss(model, &targets, &weights, &mut ws, Some(grads));
             losses.language_model += weighted / f64::from(recipe.lm_coef);
         }
         let examples = Examples {
@@ -68,8 +69,8 @@ pub fn gradients(
             weight: 1.0 / batch.len() as f32,
             pdrop: recipe.clf_pdrop,
         };
-        losses.classifier += classifier_loss(model, &examples, dropout, ws, Some(grads)).loss;
-        backward(model, &run.batch, dropout, ws, grads);
+        losses.classifier += classifier_loss(model, &examples, dropout, &mut ws, Some(grads)).loss;
+        backward(model, &run.batch, dropout, &mut ws, grads);
     }
     Some(losses)
 }

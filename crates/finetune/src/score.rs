@@ -30,7 +30,8 @@ pub fn score(model: &Model, dataset: &Dataset, encoded: &Encoded) -> Scored {
     by_length.sort_by_key(|example| encoded.n_tokens_of(*example));
     let mut logits = vec![0.0; by_length.len() * n_outputs];
     let mut loss = 0.0;
-    let mut ws = Workspace::new(&model.config);
+    let mut workspace = Workspace::new(&model.config);
+    let mut ws = workspace.hold(model);
     let mut run = Run::default();
     for part in runs(&by_length, |example| encoded.n_tokens_of(example)) {
         run.fill(encoded, part, 0);

@@ -41,15 +41,20 @@ pub fn gemm(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumu
 }
 
 /// The right operand of several products: made ready once, where the products are our own.
-pub struct RightOperand<'b> {
-    b: ArrayView2<'b, f32>,
-    packed: Option<product::Packed>,
+#[derive(Debug)]
+pub enum RightOperand<'b> {
+    /// As it is, for BLAS.
+    Blas(ArrayView2<'b, f32>),
+    /// Packed.
+    Own(product::Packed),
+    /// Packed by somebody else.
+    Kept(&'b product::Packed),
 }
 
 impl<'b> RightOperand<'b> {
     /// b: (K, N), any strides.
     pub fn new(precision: Precision, b: ArrayView2<'b, f32>) -> RightOperand<'b> {
-        RightOperand { b, packed: (!is_blas(precision)).then(|| product::Packed::new(precision, b)) }
+        if is_blas(precision) { RightOperand::Blas(b) } else { RightOperand::Own(product::Packed::new(precision, b)) }
     }
 
     /// As [`gemm`] with this operand, in the precision that it was made for.
@@ -57,9 +62,10 @@ impl<'b> RightOperand<'b> {
     /// # Panics
     /// If the sizes do not fit.
     pub fn gemm(&self, a: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
-        match &self.packed {
-            Some(packed) => packed.product(a, accumulate, c),
-            None => blas::gemm(a, self.b, accumulate, c),
+        match self {
+            RightOperand::Blas(b) => blas::gemm(a, *b, accumulate, c),
+            RightOperand::Own(packed) => packed.product(a, accumulate, c),
+            RightOperand::Kept(packed) => packed.product(a, accumulate, c),
         }
     }
 }

@@ -125,7 +125,7 @@ const MIN_BLOCKS: usize = 8;
 const SMALL_BLOCK: (usize, usize) = (64, 192);
 
 /// A micro-kernel and its tile.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Kernel {
     /// Rows of the tile: the width of A's panels.
     mr: usize,
@@ -184,6 +184,7 @@ fn kernel(precision: Precision) -> Kernel {
 }
 
 /// A packed operand: panels of so many steps.
+#[derive(Debug)]
 struct Panels {
     steps: usize,
     words: Buffer,
@@ -203,6 +204,7 @@ impl Panels {
 }
 
 /// The right operand of products, packed: for several with the same one it is packed once.
+#[derive(Debug)]
 pub struct Packed {
     precision: Precision,
     kernel: Kernel,
@@ -415,6 +417,7 @@ fn block_size(m: usize, mr: usize, n: usize, nr: usize) -> (usize, usize) {
 }
 
 /// Words on a 64-byte boundary, from memory that is kept between products: fresh pages cost more than the packing.
+#[derive(Debug)]
 struct Buffer {
     memory: Vec<u32>,
     start: usize,

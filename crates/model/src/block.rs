@@ -1,6 +1,7 @@
 //! The decoder forward and backward: `x = LN(x + attention(x)); x = LN(x + mlp(x))` for each block (paper 3.1).
 
 use crate::batch::Site;
+use crate::held::Held;
 use crate::workspace::BlockActivations;
 use crate::{Batch, Config, Dropout, Model, Params, Workspace};
 use gpt1_kernels::attention::{self, Shape};
@@ -32,7 +33,8 @@ pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: 
     for l in 0..config.n_layer {
         let at = if keep { l } else { l % 2 };
         let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
-        block_forward(config, &model.params.block(l), batch, dropout, l, &ws.row_ids, ws.precision, input, block);
+        let weights = Weights { held: ws.held.as_ref(), precision: ws.precision, l };
+        block_forward(config, &model.params.block(l), batch, dropout, &weights, &ws.row_ids, input, block);
         ws.last = at;
     }
 }
@@ -89,23 +91,55 @@ fn attention_shape<'a>(
     }
 }
 
+/// The weights among a block's tensors.
+const W_QKV: usize = 0;
+const W_PROJ: usize = 2;
+const W_FC: usize = 6;
+const W_OUT: usize = 8;
+
+/// How a block multiplies with its weights.
+struct Weights<'a> {
+    held: Option<&'a Held>,
+    precision: Precision,
+    l: usize,
+}
+
+impl Weights<'_> {
+    /// `y = x w` for x: (N, in), y: (N, out); `which` is the tensor's number in the block.
+    fn forward(&self, which: usize, w: ArrayView2<f32>, x: ArrayView2<f32>, y: ArrayViewMut2<f32>) {
+        Held::operand(self.held, self.precision, Params::number(self.l, which), w, false).gemm(x, false, y);
+    }
+
+    /// `dx (+)= dy w^T` for dy: (N, out), dx: (N, in).
+    fn backward(
+        &self,
+        which: usize,
+        w: ArrayView2<f32>,
+        dy: ArrayView2<f32>,
+        accumulate: bool,
+        dx: ArrayViewMut2<f32>,
+    ) {
+        Held::operand(self.held, self.precision, Params::number(self.l, which), w, true).gemm(dy, accumulate, dx);
+    }
+}
+
 fn block_forward(
     config: &Config,
     p: &[&[f32]],
     batch: &Batch,
     dropout: Option<Dropout>,
-    l: usize,
+    weights: &Weights,
     row_ids: &[u64],
-    precision: Precision,
     input: &[f32],
     b: &mut BlockActivations,
 ) {
+    let &Weights { precision, l, .. } = weights;
     let &[w_qkv, b_qkv, w_proj, b_proj, gain_1, shift_1, w_fc, b_fc, w_out, b_out, gain_2, shift_2] = p else {
         unreachable!("a block has twelve tensors")
     };
     let (n, c) = (batch.n_tokens(), config.n_embd);
     let epsilon = config.layer_norm_epsilon;
-    gemm(precision, view(input, n, c), view(w_qkv, c, 3 * c), false, view_mut(&mut b.qkv, n, 3 * c));
+    weights.forward(W_QKV, view(w_qkv, c, 3 * c), view(input, n, c), view_mut(&mut b.qkv, n, 3 * c));
     lap_product("attn.c_attn forward", n, c, 3 * c);
     b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
     attention::forward(
@@ -115,7 +149,7 @@ fn block_forward(
         &mut b.log_sums,
     );
     lap("attention forward");
-    gemm(precision, view(&b.attended, n, c), view(w_proj, c, c), false, view_mut(&mut b.sum_1, n, c));
+    weights.forward(W_PROJ, view(w_proj, c, c), view(&b.attended, n, c), view_mut(&mut b.sum_1, n, c));
     lap_product("attn.c_proj forward", n, c, c);
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_forward(
@@ -131,12 +165,12 @@ fn block_forward(
         &mut b.stats_1,
     );
     lap("norms forward");
-    gemm(precision, view(&b.middle, n, c), view(w_fc, c, 4 * c), false, view_mut(&mut b.fc, n, 4 * c));
+    weights.forward(W_FC, view(w_fc, c, 4 * c), view(&b.middle, n, c), view_mut(&mut b.fc, n, 4 * c));
     lap_product("mlp.c_fc forward", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
     b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
     lap("activation forward");
-    gemm(precision, view(&b.activated, n, 4 * c), view(w_out, 4 * c, c), false, view_mut(&mut b.sum_2, n, c));
+    weights.forward(W_OUT, view(w_out, 4 * c, c), view(&b.activated, n, 4 * c), view_mut(&mut b.sum_2, n, c));
     lap_product("mlp.c_proj forward", n, 4 * c, c);
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_forward(
@@ -167,9 +201,8 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
             grads.block_mut(l),
             batch,
             dropout,
-            l,
+            &Weights { held: ws.held.as_ref(), precision: ws.precision, l },
             &ws.row_ids,
-            ws.precision,
             input,
             &rest[0],
             &mut ws.d_hidden,
@@ -188,15 +221,15 @@ fn block_backward(
     g: [&mut [f32]; crate::params::PER_BLOCK],
     batch: &Batch,
     dropout: Option<Dropout>,
-    l: usize,
+    weights: &Weights,
     row_ids: &[u64],
-    precision: Precision,
     input: &[f32],
     b: &BlockActivations,
     d: &mut [f32],
     d_branch: &mut [f32],
     d_wide: &mut [f32],
 ) {
+    let &Weights { precision, l, .. } = weights;
     let &[w_qkv, _, w_proj, _, gain_1, _, w_fc, _, w_out, _, gain_2, _] = p else {
         unreachable!("a block has twelve tensors")
     };
@@ -228,7 +261,7 @@ fn block_backward(
         view_mut(g_w_out, 4 * c, c),
     );
     lap_product("mlp.c_proj d_weight", 4 * c, n, c);
-    gemm(precision, view(d_branch, n, c), view(w_out, 4 * c, c).reversed_axes(), false, view_mut(d_fc, n, 4 * c));
+    weights.backward(W_OUT, view(w_out, 4 * c, c), view(d_branch, n, c), false, view_mut(d_fc, n, 4 * c));
     lap_product("mlp.c_proj d_input", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
     d_fc.par_chunks_mut(rows).zip(b.fc.par_chunks(rows)).for_each(|(d, x)| gelu_backward(d, x));
@@ -236,7 +269,7 @@ fn block_backward(
     lap("activation backward");
     gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
     lap_product("mlp.c_fc d_weight", c, n, 4 * c);
-    gemm(precision, view(d_fc, n, 4 * c), view(w_fc, c, 4 * c).reversed_axes(), true, view_mut(d, n, c));
+    weights.backward(W_FC, view(w_fc, c, 4 * c), view(d_fc, n, 4 * c), true, view_mut(d, n, c));
     lap_product("mlp.c_fc d_input", n, 4 * c, c);
 
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
@@ -246,7 +279,7 @@ fn block_backward(
     lap_product("attn.c_proj d_weight", c, n, c);
     let (d_qkv, rest) = d_wide.split_at_mut(n * 3 * c);
     let d_attended = &mut rest[..n * c];
-    gemm(precision, view(d_branch, n, c), view(w_proj, c, c).reversed_axes(), false, view_mut(d_attended, n, c));
+    weights.backward(W_PROJ, view(w_proj, c, c), view(d_branch, n, c), false, view_mut(d_attended, n, c));
     lap_product("attn.c_proj d_input", n, c, c);
     let shape = attention_shape(config, batch, dropout, l, precision);
     attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
@@ -254,7 +287,7 @@ fn block_backward(
     lap("attention backward");
     gemm(precision, view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), true, view_mut(g_w_qkv, c, 3 * c));
     lap_product("attn.c_attn d_weight", c, n, 3 * c);
-    gemm(precision, view(d_qkv, n, 3 * c), view(w_qkv, c, 3 * c).reversed_axes(), true, view_mut(d, n, c));
+    weights.backward(W_QKV, view(w_qkv, c, 3 * c), view(d_qkv, n, 3 * c), true, view_mut(d, n, c));
     lap_product("attn.c_attn d_input", n, 3 * c, c);
 }
 

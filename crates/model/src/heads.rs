@@ -2,10 +2,11 @@
 
 use crate::batch::Site;
 use crate::block::{view, view_mut};
+use crate::held::Held;
 use crate::workspace::head_rows;
 use crate::{Dropout, Model, Params, Workspace};
 use gpt1_kernels::profile::{lap, lap_product};
-use gpt1_kernels::{Precision, RightOperand, cross_entropy_rows, gemm};
+use gpt1_kernels::{Precision, cross_entropy_rows, gemm};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -27,15 +28,17 @@ pub fn lm_loss(
     if rows.is_empty() {
         return 0.0;
     }
-    let to_logits = RightOperand::new(ws.precision, embedding.reversed_axes());
-    let to_hidden = grads.is_some().then(|| RightOperand::new(ws.precision, embedding));
+    let Workspace { precision, held, blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
+    let precision = *precision;
+    let operand = |transposed| Held::operand(held.as_ref(), precision, 0, embedding, transposed);
+    let to_logits = operand(true);
+    let to_hidden = grads.is_some().then(|| operand(false));
     let mut loss = 0.0;
-    for rows in rows.chunks(head_rows(v)) {
+    let n_chunks = rows.len().div_ceil(head_rows(v));
+    for rows in rows.chunks(rows.len().div_ceil(n_chunks)) {
         let n = rows.len();
-        let Workspace { precision, blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
-        let precision = *precision;
         gather(&blocks[*last].out, rows, c, gathered);
-        logits.resize(head_rows(v).min(targets.len()).max(n) * v, 0.0);
+        logits.resize(logits.len().max(n * v), 0.0);
         let logits = &mut logits[..n * v];
         lap("head, gathering rows");
         to_logits.gemm(view(gathered, n, c), false, view_mut(logits, n, v));

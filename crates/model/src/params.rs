@@ -129,14 +129,19 @@ impl Params {
         self.at(1)
     }
 
+    /// The number in the layout of tensor `i` of block `l`.
+    pub(crate) fn number(l: usize, i: usize) -> usize {
+        2 + l * PER_BLOCK + i
+    }
+
     /// The tensors of block `l`, in layout order.
     pub(crate) fn block(&self, l: usize) -> [&[f32]; PER_BLOCK] {
-        std::array::from_fn(|i| self.at(2 + l * PER_BLOCK + i))
+        std::array::from_fn(|i| self.at(Params::number(l, i)))
     }
 
     /// As [`Params::block`], to write.
     pub(crate) fn block_mut(&mut self, l: usize) -> [&mut [f32]; PER_BLOCK] {
-        let first = 2 + l * PER_BLOCK;
+        let first = Params::number(l, 0);
         let tensors = &self.layout.tensors[first..first + PER_BLOCK];
         let (start, end) = (tensors[0].range.start, tensors[PER_BLOCK - 1].range.end);
         let mut rest = &mut self.data[start..end];

@@ -1,6 +1,7 @@
 //! The memory that forward and backward work in; it grows to the largest batch and is kept.
 
 use crate::Config;
+use crate::held::Held;
 use gpt1_kernels::{NormStats, Precision};
 
 /// What forward keeps of one block for backward.
@@ -56,6 +57,8 @@ pub struct Workspace {
     /// What the operands of dense products are rounded to: [`Precision::chosen`] unless set otherwise.
     pub precision: Precision,
     pub(crate) n_embd: usize,
+    /// Packed weights, while [`Workspace::hold`] keeps them.
+    pub(crate) held: Option<Held>,
     /// (N) names of the rows to the dropout masks.
     pub(crate) row_ids: Vec<u64>,
     /// (N, C) the first block's input.
@@ -77,7 +80,7 @@ pub struct Workspace {
 }
 
 /// Bytes of logits that exist at once.
-const LOGITS_BYTES: usize = 32 << 20;
+const LOGITS_BYTES: usize = 96 << 20;
 
 /// Rows of the output head computed at once.
 pub(crate) fn head_rows(vocab_size: usize) -> usize {
@@ -90,6 +93,7 @@ impl Workspace {
         Workspace {
             precision: Precision::chosen(),
             n_embd: config.n_embd,
+            held: None,
             row_ids: Vec::new(),
             embedded: Vec::new(),
             blocks: Vec::new(),

@@ -10,6 +10,11 @@ use gpt1_shard::Tokens;
 #[derive(Debug)]
 pub struct Scratch {
     workspace: Workspace,
+    inputs: Inputs,
+}
+
+#[derive(Debug, Default)]
+struct Inputs {
     batch: Batch,
     targets: Vec<u32>,
     weights: Vec<f32>,
@@ -18,10 +23,11 @@ pub struct Scratch {
 impl Scratch {
     /// Scratch memory for a model.
     pub fn new(model: &Model) -> Scratch {
-        let workspace = Workspace::new(&model.config);
-        Scratch { workspace, batch: Batch::new(), targets: Vec::new(), weights: Vec::new() }
+        Scratch { workspace: Workspace::new(&model.config), inputs: Inputs::default() }
     }
+}
 
+impl Inputs {
     /// Lays windows end to end; the first has the number `first` in its update. `weight` is that of each target.
     fn fill(&mut self, windows: &[Vec<u32>], first: usize, weight: f32) {
         self.batch.clear();
@@ -50,15 +56,17 @@ pub fn gradients(
 ) -> Option<f64> {
     let weight = 1.0 / n_targets(windows) as f32;
     let mut loss = 0.0;
+    let Scratch { workspace, inputs } = scratch;
+    let mut workspace = workspace.hold(model);
     for (i, micro_batch) in windows.chunks(micro_batch_size).enumerate() {
         if give_up() {
             return None;
         }
-        scratch.fill(micro_batch, i * micro_batch_size, weight);
-        let Scratch { workspace, batch, targets, weights } = scratch;
-        forward(model, batch, Some(dropout), workspace);
-        loss += lm_loss(model, targets, weights, workspace, Some(grads));
-        backward(model, batch, Some(dropout), workspace, grads);
+        inputs.fill(micro_batch, i * micro_batch_size, weight);
+        let Inputs { batch, targets, weights } = inputs;
+        forward(model, batch, Some(dropout), &mut workspace);
+        loss += lm_loss(model, targets, weights, &mut workspace, Some(grads));
+        backward(model, batch, Some(dropout), &mut workspace, grads);
     }
     Some(loss)
 }
@@ -66,10 +74,12 @@ pub fn gradients(
 /// The mean loss over all targets of `windows` in nats a token, without dropout.
 pub fn loss(model: &Model, windows: &[Vec<u32>], micro_batch_size: usize, scratch: &mut Scratch) -> f64 {
     let mut sum = 0.0;
+    let Scratch { workspace, inputs } = scratch;
+    let mut workspace = workspace.hold(model);
     for micro_batch in windows.chunks(micro_batch_size) {
-        scratch.fill(micro_batch, 0, 1.0);
-        forward(model, &scratch.batch, None, &mut scratch.workspace);
-        sum += lm_loss(model, &scratch.targets, &scratch.weights, &mut scratch.workspace, None);
+        inputs.fill(micro_batch, 0, 1.0);
+        forward(model, &inputs.batch, None, &mut workspace);
+        sum += lm_loss(model, &inputs.targets, &inputs.weights, &mut workspace, None);
     }
     sum / n_targets(windows) as f64
 }

@@ -56,7 +56,7 @@ pub struct BenchArgs {
 pub enum Mode {
     /// Forward, loss, backward, clipping and the optimiser's update.
     Train,
-    /// Forward and loss.
+    /// Forward and loss; a step is four batches.
     Forward,
     /// One token at a time with kept keys and values, batch 1, after a prompt of 16 tokens.
     Sample,
@@ -64,6 +64,8 @@ pub enum Mode {
 
 /// Steps before the clock counts.
 const WARM_UP: usize = 2;
+/// Batches of an evaluation, which sees the same weights throughout.
+const EVALUATED: usize = 4;
 /// Tokens of the prompt and of a run in sampling.
 const PROMPT: usize = 16;
 const DRAWN: usize = 128;
@@ -93,7 +95,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let bytes = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
     let weight_bytes = bytes * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
     let (batch, tokens) = match args.mode {
-        Mode::Train | Mode::Forward => (args.batch.get(), args.batch.get() * t),
+        Mode::Train => (args.batch.get(), args.batch.get() * t),
+        Mode::Forward => (args.batch.get(), EVALUATED * args.batch.get() * t),
         Mode::Sample => (1, DRAWN),
     };
     let (seconds, breakdown) = match args.mode {
@@ -195,8 +198,9 @@ fn forward(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Brea
     let mut scratch = Scratch::new(model);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     clock(args.steps, WARM_UP, n_threads, || {
-        let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
-        batch::loss(model, &windows, windows.len(), &mut scratch);
+        let (n, length) = (EVALUATED * args.batch.get(), model.config.n_positions + 1);
+        let windows = windows(n, length, model.config.vocab_size, &mut random);
+        batch::loss(model, &windows, args.batch.get(), &mut scratch);
     })
 }
 
