@@ -102,7 +102,7 @@ bench: build
 
 # The same beside PyTorch, where Python has it.
 bench-peers: build
-	@python3 benches/pytorch/compare.py --bin $(BIN)/gpt1-pretrain
+	@python3 benches/pytorch/compare.py --bin $(BIN)
 
 # The text encoder beside its peers; built on its own, as nobody else needs them. After `make pretrain` it has something to read.
 bench-encoder: system

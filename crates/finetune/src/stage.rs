@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Raised when the same inputs give another result.
-const STAGE_VERSION: u32 = 1;
+const STAGE_VERSION: u32 = 2;
 /// Start, delimiter, extract.
 const N_SPECIAL: usize = 3;
 

@@ -107,13 +107,18 @@ impl Workspace {
         }
     }
 
-    /// Bytes that a batch of `n_tokens` will take at most.
+    /// Bytes that a batch of `n_tokens` will take at most, with the packed weights of [`Workspace::hold`].
     pub fn bytes(config: &Config, n_tokens: usize, training: bool) -> usize {
         let c = config.n_embd;
         let blocks = if training { config.n_layer } else { config.n_layer.min(2) };
         let per_token = blocks * (PER_CHANNEL * c + config.n_head + 4) + c + if training { 6 * c } else { 0 } + 2;
         let rows = head_rows(config.vocab_size).min(n_tokens);
-        4 * (n_tokens * per_token + rows * (config.vocab_size + c))
+        // In bf16 the weights are kept packed, in training their transposes too.
+        let packed = match Precision::chosen() {
+            Precision::F32 => 0,
+            Precision::Bf16 => (config.n_layer * 12 * c + config.vocab_size) * c * if training { 4 } else { 2 },
+        };
+        4 * (n_tokens * per_token + rows * (config.vocab_size + c)) + packed
     }
 
     /// (N, C) the hidden states of the last forward pass.

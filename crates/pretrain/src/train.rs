@@ -24,7 +24,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Raised when the same inputs would give another model.
-const STAGE_VERSION: u32 = 2;
+const STAGE_VERSION: u32 = 3;
 
 /// What the stage is told on the command line.
 #[derive(Args, Debug, Clone)]
