@@ -62,6 +62,7 @@ help:
 	@echo 'make fmt                    format the sources'
 	@echo 'make bench                  the benchmarks: tokens a second, memory, where the time goes'
 	@echo 'make bench-peers            the same beside PyTorch, in one table'
+	@echo 'make bench-growth           how the cost grows with model, context, batch and threads: PERFORMANCE.md'
 	@echo 'make bench-encoder          the text encoder beside its peers (TOKENIZER=folder CORPUS="texts")'
 	@echo 'make clean                  remove what was built (results stay)'
 
@@ -103,6 +104,10 @@ bench: build
 # The same beside PyTorch, where Python has it.
 bench-peers: build
 	@python3 benches/pytorch/compare.py --bin $(BIN)
+
+# How the cost of training grows: writes PERFORMANCE.md and its picture. Needs matplotlib.
+bench-growth: build
+	@python3 benches/growth.py --bin $(BIN)
 
 # The text encoder beside its peers; built on its own, as nobody else needs them. After `make pretrain` it has something to read.
 bench-encoder: system
@@ -146,4 +151,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate status build test bench bench-peers bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate status build test bench bench-peers bench-growth bench-encoder lint fmt clean system rust

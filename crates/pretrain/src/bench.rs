@@ -22,6 +22,9 @@ pub struct BenchArgs {
     /// A preset (tiny, small, gpt1) or a YAML file like it: the shape.
     #[arg(long, default_value = "gpt1")]
     pub preset: String,
+    /// Set one key of the preset, e.g. model.n_ctx=1024.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
     /// What to measure: whole updates, forward and loss, or drawing a token at a time.
     #[arg(long, value_enum, default_value_t = Mode::Train)]
     pub mode: Mode,
@@ -72,7 +75,7 @@ const DRAWN: usize = 128;
 
 /// Runs the subcommand.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let preset = Preset::load(&args.preset, &[])?;
+    let preset = Preset::load(&args.preset, &args.sets)?;
     let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
     let precision = match args.mode {
         Mode::Sample => Precision::of_weights(&args.precision)?,
@@ -91,9 +94,10 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let t = config.n_positions;
     let flops = config.flops_per_token(t) * if args.mode == Mode::Train { 3.0 } else { 1.0 };
     let model = Model::init(config, 1);
+    let n_params = model.params.data.len();
     // A drawn token reads every parameter but the rows of the embeddings of other positions.
     let bytes = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
-    let weight_bytes = bytes * (model.params.data.len() - (t - 1) * model.config.n_embd) as f64;
+    let weight_bytes = bytes * (n_params - (t - 1) * model.config.n_embd) as f64;
     let (batch, tokens) = match args.mode {
         Mode::Train => (args.batch.get(), args.batch.get() * t),
         Mode::Forward => (args.batch.get(), EVALUATED * args.batch.get() * t),
@@ -109,7 +113,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     };
     let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
     let ceiling = matrix_ceiling(precision);
-    let bandwidth = (args.mode == Mode::Sample).then(read_bandwidth);
+    let bandwidth = read_bandwidth();
     let mut rates: Vec<f64> = seconds.iter().map(|s| tokens as f64 / s).collect();
     rates.sort_by(f64::total_cmp);
     let median = if rates.len() % 2 == 1 {
@@ -120,22 +124,22 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let (slowest, fastest) = (rates[0], rates[rates.len() - 1]);
     let tflops = median * flops / 1e12;
     let of_ceiling = 1e3 * tflops / ceiling;
-    let of_bandwidth = bandwidth.map(|read| median * weight_bytes / 1e9 / read);
+    let of_bandwidth = (args.mode == Mode::Sample).then(|| median * weight_bytes / 1e9 / bandwidth);
     let mode = args.mode.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let precision = precision.name();
     let text = if args.json {
         let object = json!({
             "mode": mode, "preset": args.preset, "batch": batch, "dropout": args.dropout, "precision": precision,
-            "threads": n_threads, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
+            "threads": n_threads, "n_params": n_params, "tokens_per_step": tokens, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
             "n": rates.len(), "tflops": tflops, "ceiling_gflops": ceiling, "share_of_ceiling": of_ceiling,
             "read_gb_per_s": bandwidth, "share_of_bandwidth": of_bandwidth, "peak_rss_gib": peak,
             "profile": breakdown.json(),
         });
         format!("{object}\n")
     } else {
-        let limit = match (of_bandwidth, bandwidth) {
-            (Some(share), Some(read)) => format!("{:.0} % of {read:.1} GB/s", 100.0 * share),
-            _ => format!("{:.0} % of {ceiling:.0} GFLOP/s", 100.0 * of_ceiling),
+        let limit = match of_bandwidth {
+            Some(share) => format!("{:.0} % of {bandwidth:.1} GB/s", 100.0 * share),
+            None => format!("{:.0} % of {ceiling:.0} GFLOP/s", 100.0 * of_ceiling),
         };
         let line = format!(
             "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, {limit}, peak {peak:.2} GiB\n",

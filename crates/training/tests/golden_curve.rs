@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gpt1_kernels::Precision;
 use gpt1_model::{Batch, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
 use gpt1_training::{Adam, AdamConfig, clip_scale, gradient_norm};
 use safetensors::SafeTensors;
@@ -23,6 +24,12 @@ struct Golden {
     /// By update ("0", "1", ...): windows of `n_ctx` + 1 tokens.
     batches: BTreeMap<String, Vec<Vec<u32>>>,
     curves: BTreeMap<String, Curve>,
+}
+
+impl Golden {
+    fn read(path: &Path) -> Golden {
+        serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap()
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,11 +60,43 @@ fn clipped_curve() {
     check_curve("clipped");
 }
 
+/// The losses of `tests/loss_curve.py`'s run in f32 and in bf16, written beside its curve.json for it to compare.
+#[test]
+#[ignore = "tests/loss_curve.py makes its input and calls it"]
+fn loss_curve() {
+    let dir = PathBuf::from(std::env::var("GPT1_CURVE_DIR").unwrap());
+    let golden = Golden::read(&dir.join("curve.json"));
+    let losses = |precision| -> Vec<f64> {
+        train(&dir.join("model"), &golden, "curve", precision).0.iter().map(|(loss, _)| *loss).collect()
+    };
+    let losses: BTreeMap<&str, Vec<f64>> =
+        [Precision::F32, Precision::Bf16].into_iter().map(|precision| (precision.name(), losses(precision))).collect();
+    fs_err::write(dir.join("losses.json"), serde_json::to_string(&losses).unwrap()).unwrap();
+}
+
 fn check_curve(name: &str) {
-    let golden: Golden =
-        serde_json::from_str(&fs_err::read_to_string(golden_dir().join("golden.json")).unwrap()).unwrap();
+    let golden = Golden::read(&golden_dir().join("golden.json"));
     let curve = &golden.curves[name];
-    let mut model = Model::load(&golden_dir().join("model")).unwrap();
+    let (updates, model) = train(&golden_dir().join("model"), &golden, name, Precision::F32);
+    let mut wrong = Vec::new();
+    for (update, (loss, norm)) in updates.into_iter().enumerate() {
+        let (expected_loss, expected_norm) = (curve.losses[update], curve.grad_norms[update]);
+        let (loss_off, norm_off) = ((loss - expected_loss).abs(), (norm / expected_norm - 1.0).abs());
+        if !(loss_off <= LOSS_TOLERANCE && norm_off <= NORM_TOLERANCE) {
+            wrong.push(format!(
+                "update {update}: loss {loss:.7}, expected {expected_loss:.7}, off by {loss_off:.2e}; \
+                 gradient norm {norm:.7}, expected {expected_norm:.7}, relatively off by {norm_off:.2e}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{name}: {} updates are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert_final_parameters(name, &model, &curve.final_sum_and_norm);
+}
+
+/// Loss and gradient norm of each update of a curve, and the model at the end.
+fn train(model: &Path, golden: &Golden, name: &str, precision: Precision) -> (Vec<(f64, f64)>, Model) {
+    let curve = &golden.curves[name];
+    let mut model = Model::load(model).unwrap();
     // A training pass (Some), but with dropout rates of 0.
     let dropout = Some(Dropout { seed: 0, step: 0 });
     (model.config.embd_pdrop, model.config.resid_pdrop, model.config.attn_pdrop) = (0.0, 0.0, 0.0);
@@ -71,9 +110,9 @@ fn check_curve(name: &str) {
         max_grad_norm: curve.max_grad_norm,
     };
     let mut ws = Workspace::new(&model.config);
+    ws.precision = precision;
     assert_eq!(golden.batches.len(), curve.factors.len());
-
-    let mut wrong = Vec::new();
+    let mut updates = Vec::new();
     for (update, &factor) in curve.factors.iter().enumerate() {
         let (batch, targets) = batch_of(&golden.batches[&update.to_string()]);
         let weights = vec![1.0 / targets.len() as f32; targets.len()];
@@ -83,18 +122,9 @@ fn check_curve(name: &str) {
         backward(&model, &batch, dropout, &mut ws, &mut grads);
         let norm = gradient_norm(&grads);
         adam.update(&mut model.params, &grads, &config, factor, clip_scale(norm, config.max_grad_norm));
-
-        let (expected_loss, expected_norm) = (curve.losses[update], curve.grad_norms[update]);
-        let (loss_off, norm_off) = ((loss - expected_loss).abs(), (norm / expected_norm - 1.0).abs());
-        if !(loss_off <= LOSS_TOLERANCE && norm_off <= NORM_TOLERANCE) {
-            wrong.push(format!(
-                "update {update}: loss {loss:.7}, expected {expected_loss:.7}, off by {loss_off:.2e}; \
-                 gradient norm {norm:.7}, expected {expected_norm:.7}, relatively off by {norm_off:.2e}"
-            ));
-        }
+        updates.push((loss, norm));
     }
-    assert!(wrong.is_empty(), "{name}: {} updates are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert_final_parameters(name, &model, &curve.final_sum_and_norm);
+    (updates, model)
 }
 
 /// All parameters by sum and norm, those in curve.safetensors element by element.
