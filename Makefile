@@ -94,12 +94,20 @@ test: build
 # Whole updates, evaluation and sampling at the presets' sizes in both precisions, where the time of GPT-1's update goes, then
 # the products they are made of.
 bench: build
-	@for p in "tiny --batch 32" "small --batch 32" "gpt1 --batch 4"; do for dropout in 0.1 0; do for precision in f32 auto; do \
-		$(BIN)/gpt1-pretrain bench --preset $$p --dropout $$dropout --precision $$precision; done; done; done
-	@for precision in f32 auto; do $(BIN)/gpt1-pretrain bench --preset gpt1 --mode forward --precision $$precision; done
-	@$(BIN)/gpt1-pretrain bench --preset gpt1 --mode sample
+	@head=; \
+	row() { $(BIN)/gpt1-pretrain bench $$head "$$@"; head=--no-head; }; \
+	for p in "tiny --batch 32" "small --batch 32" "gpt1 --batch 4"; do for dropout in 0.1 0; do for precision in f32 auto; do \
+		row --preset $$p --dropout $$dropout --precision $$precision; done; done; done; \
+	row --preset gpt1 --batch 8 --dropout 0; \
+	for precision in f32 auto; do row --preset gpt1 --mode forward --precision $$precision; done; \
+	for precision in f32 bf16; do row --preset gpt1 --mode sample --precision $$precision; done
 	@$(BIN)/gpt1-pretrain bench --preset gpt1 --dropout 0.1 --profile
 	$(CARGO) bench --workspace --benches
+
+# The arithmetic's tests under AddressSanitizer, which the stable toolchain runs if it is told so.
+test-asan: system
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
+		$(CARGO) test -p gpt1-kernels --lib --target $$(rustc -vV | sed -n 's/^host: //p')
 
 # The same beside PyTorch, where Python has it.
 bench-peers: build
@@ -151,4 +159,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate status build test bench bench-peers bench-growth bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate status build test test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust

@@ -235,6 +235,15 @@ def our_side(a, row, precision):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def shares(profile):
+    """Where the time of a step goes, in percent, and the share of the threads' time in which they waited."""
+    groups = {"products": ("attn.", "mlp."), "attention": ("attention ",), "norms": ("norms ",), "activation": ("activation ",),
+              "head": ("head, ", "classifier"), "optimiser": ("optimiser, ",), "packing": ("packing",)}
+    found = {name: sum(part["share"] for part in profile["parts"] if part["part"].startswith(starts)) for name, starts in groups.items()}
+    found["waiting"] = profile["idle"]
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--only", default="", help="rows whose text holds this, such as 'gpt1 train'")
@@ -256,7 +265,7 @@ def main():
         return torch_child(a)
     flags = open("/proc/cpuinfo").read().split("flags", 1)[-1].split("\n", 1)[0].split()
     has_bf16 = "avx512_bf16" in flags or "amx_bf16" in flags
-    print(f"{'row':38} {'ours':>9} {'TFLOP/s':>8} {'of limit':>8} {'GiB':>6} | {'PyTorch':>9} {'':8} {'GiB':>6} | ratio")
+    print(f"{'row':42} {'ours':>9} {'TFLOP/s':>8} {'of limit':>8} {'GiB':>6} | {'PyTorch':>9} {'':8} {'GiB':>6} | ratio")
     done = set()
     for row in ROWS:
         preset, mode, batch, dropout, wanted = row
@@ -270,7 +279,7 @@ def main():
         a.ids = ids.name
         if mode == "finetune":
             if not os.path.exists(os.path.join(a.tasks, "RTE", "train.tsv")) or not vocabulary_file(a):
-                print(f"{name:38} left out: no RTE in {a.tasks} or no vocabulary in {a.vocabulary}; run `make pretrain`, or see --help")
+                print(f"{name:42} left out: no RTE in {a.tasks} or no vocabulary in {a.vocabulary}; run `make pretrain`, or see --help")
                 continue
             json.dump(rte(a), ids)
             ids.flush()
@@ -288,8 +297,11 @@ def main():
         (precision, compiled), theirs = max(peers.items(), key=lambda item: rates(item[1]))
         limit = mine[0]["share_of_bandwidth"] or mine[0]["share_of_ceiling"]
         rate = median(mine, "tokens_per_s")
-        print(f"{name:38} {rate:9.1f} {median(mine, 'tflops'):8.3f} {100 * limit:7.0f}% {median(mine, 'peak_rss_gib'):6.2f} | "
-              f"{rates(theirs):9.1f} {'compiled' if compiled else 'eager':8} {median(theirs, 'peak'):6.2f} | {rate / rates(theirs):.2f}", flush=True)
+        number = lambda x, form: format(x, form) if x == x else "-".rjust(int(form.split(".")[0]))
+        print(f"{name:42} {rate:9.1f} {number(median(mine, 'tflops'), '8.3f')} {number(100 * limit, '7.0f')}% {median(mine, 'peak_rss_gib'):6.2f} | "
+              f"{rates(theirs):9.1f} {'compiled' if compiled else 'eager':8} {median(theirs, 'peak'):6.2f} | {rate / rates(theirs):.2f}")
+        if mine[0].get("profile"):
+            print(f"{'':4}of a step: {shares(mine[0]['profile'])}", flush=True)
 
 
 if __name__ == "__main__":

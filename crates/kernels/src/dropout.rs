@@ -33,35 +33,42 @@ impl Mask {
     #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
     #[allow(clippy::needless_range_loop, reason = "lanes of several arrays in step, as the vector unit has them")]
     pub fn multipliers(&self, row: u64, block: usize, out: &mut [f32; BLOCK]) {
-        let mut c = [[0_u32; LANES]; 4];
+        // 32-bit words in lanes of 64 bits, as the CPU multiplies them; upper halves that are not masked off mean nothing.
+        const WORD: u64 = 0xFFFF_FFFF;
+        let mut c = [[0_u64; LANES]; 4];
         for lane in 0..LANES {
-            c[0][lane] = (block * LANES + lane) as u32;
+            c[0][lane] = (block * LANES + lane) as u64;
         }
-        c[1] = [row as u32; LANES];
-        c[2] = [(row >> 32) as u32; LANES];
-        c[3] = [self.site; LANES];
+        c[1] = [row & WORD; LANES];
+        c[2] = [row >> 32; LANES];
+        c[3] = [u64::from(self.site); LANES];
         let [mut k0, mut k1] = self.key;
         for _ in 0..ROUNDS {
-            let mut next = [[0_u32; LANES]; 4];
+            let mut next = [[0_u64; LANES]; 4];
             for lane in 0..LANES {
-                let p0 = u64::from(c[0][lane]) * 0xD251_1F53;
-                let p1 = u64::from(c[2][lane]) * 0xCD9E_8D57;
-                next[0][lane] = (p1 >> 32) as u32 ^ c[1][lane] ^ k0;
-                next[1][lane] = p1 as u32;
-                next[2][lane] = (p0 >> 32) as u32 ^ c[3][lane] ^ k1;
-                next[3][lane] = p0 as u32;
+                let p0 = (c[0][lane] & WORD) * 0xD251_1F53;
+                let p1 = (c[2][lane] & WORD) * 0xCD9E_8D57;
+                next[0][lane] = (p1 >> 32) ^ c[1][lane] ^ u64::from(k0);
+                next[1][lane] = p1;
+                next[2][lane] = (p0 >> 32) ^ c[3][lane] ^ u64::from(k1);
+                next[3][lane] = p0;
             }
             c = next;
             k0 = k0.wrapping_add(0x9E37_79B9);
             k1 = k1.wrapping_add(0xBB67_AE85);
         }
-        for word in 0..4 {
+        // Below 2^16 on both sides, so that a signed comparison is right; it is one instruction.
+        let threshold = self.threshold as i32;
+        let multiplier = |sixteen: u32| if sixteen as i32 >= threshold { self.scale } else { 0.0 };
+        let (c01, c23) = c.split_at(2);
+        for (pair, out) in [c01, c23].into_iter().zip(out.chunks_exact_mut(4 * LANES)) {
+            let (low, high) = out.split_at_mut(2 * LANES);
             for lane in 0..LANES {
-                let bits = c[word][lane];
-                let low = if (bits & 0xFFFF) >= self.threshold { self.scale } else { 0.0 };
-                let high = if (bits >> 16) >= self.threshold { self.scale } else { 0.0 };
-                out[word * 2 * LANES + lane] = low;
-                out[word * 2 * LANES + LANES + lane] = high;
+                let words = [pair[0][lane] as u32, pair[1][lane] as u32];
+                for which in 0..2 {
+                    low[2 * lane + which] = multiplier(words[which] & 0xFFFF);
+                    high[2 * lane + which] = multiplier(words[which] >> 16);
+                }
             }
         }
     }
@@ -151,8 +158,9 @@ mod tests {
             let mask = Mask { threshold, ..mask };
             mask.multipliers(0, 0, &mut c);
             for (word, bits) in expected.iter().enumerate() {
-                assert_eq!(c[word * 2 * LANES] != 0.0, (bits & 0xFFFF) >= threshold);
-                assert_eq!(c[word * 2 * LANES + LANES] != 0.0, (bits >> 16) >= threshold);
+                let first = word / 2 * 4 * LANES + word % 2;
+                assert_eq!(c[first] != 0.0, (bits & 0xFFFF) >= threshold);
+                assert_eq!(c[first + 2 * LANES] != 0.0, (bits >> 16) >= threshold);
             }
         }
     }

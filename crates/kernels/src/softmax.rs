@@ -11,7 +11,8 @@ pub(crate) fn exp_body<const FMA: bool>(x: f32) -> f32 {
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer on every CPU path alike.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-87.0, 88.0);
-    let n = fma::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let shifted = fma::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
     // ln 2 in two parts, the first exact in 15 bits.
     let r = fma::<FMA>(n, -0.693_359_4, clamped);
     let r = fma::<FMA>(n, 2.121_944_4e-4, r);
@@ -23,8 +24,9 @@ pub(crate) fn exp_body<const FMA: bool>(x: f32) -> f32 {
     p = fma::<FMA>(p, r, 0.5);
     p = fma::<FMA>(p, r, 1.0);
     p = fma::<FMA>(p, r, 1.0);
-    // n is an integer in -126..=127, so the conversion and the shift are exact.
-    let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
+    // The lowest bits of `shifted` are those of the integer n, in -126..=127; the upper ones leave with the shift. (A
+    // conversion by `as`, which saturates, would take the vector apart.)
+    let scale = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     if x < -87.0 { 0.0 } else { p * scale }
 }
 

@@ -49,9 +49,12 @@ pub struct BenchArgs {
     /// One JSON object, the profile included.
     #[arg(long)]
     pub json: bool,
-    /// Show where the time of a step goes.
+    /// Show where the time of a step goes, piece by piece.
     #[arg(long)]
     pub profile: bool,
+    /// Leave out the head of the table: for its further rows.
+    #[arg(long)]
+    pub no_head: bool,
 }
 
 /// What is measured.
@@ -141,13 +144,22 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Some(share) => format!("{:.0} % of {bandwidth:.1} GB/s", 100.0 * share),
             None => format!("{:.0} % of {ceiling:.0} GFLOP/s", 100.0 * of_ceiling),
         };
-        let line = format!(
-            "{mode:<7} {:<5} batch {:>2} dropout {} {precision:<4} {n_threads} threads: {median:>8.1} tokens/s ({slowest:.1} to {fastest:.1}), {tflops:.3} TFLOP/s, {limit}, peak {peak:.2} GiB\n",
-            args.preset,
-            batch,
-            args.dropout.unwrap_or(preset.model.resid_pdrop),
+        let dropout = args.dropout.unwrap_or(preset.model.resid_pdrop);
+        let what = format!("{mode} {} {batch} x {t}, {dropout}, {precision}, {n_threads} thr.", args.preset);
+        let rates = format!("{median:>9.1} {:>17}", format!("{slowest:.1}-{fastest:.1}"));
+        let line = format!("{what:<44} {rates} {tflops:>8.3} {limit:>20} {peak:>5.2}{}\n", breakdown.shares());
+        let head = format!(
+            "{:<44} {:>9} {:>17} {:>8} {:>20} {:>5}{}\n",
+            "mode, preset, batch, dropout, precision",
+            "tokens/s",
+            "spread",
+            "TFLOP/s",
+            "of the limit",
+            "GiB",
+            Breakdown::shares_head()
         );
-        if args.profile { format!("{line}{breakdown}") } else { line }
+        let head = if args.no_head { String::new() } else { head };
+        if args.profile { format!("{head}{line}\n{breakdown}") } else { head + &line }
     };
     crate::sample::print(&text)?;
     Ok(())

@@ -45,7 +45,37 @@ pub struct Breakdown {
     pub n_steps: usize,
 }
 
+/// The groups of [`Breakdown::shares`]: what the names of their parts begin with, and a short name. The first that fits counts.
+const GROUPS: [(&[&str], &str); 7] = [
+    (&["attn.", "mlp."], "products"),
+    (&["attention "], "attention"),
+    (&["norms "], "norms"),
+    (&["activation "], "activ."),
+    (&["head, ", "classifier"], "head"),
+    (&["optimiser, "], "optim."),
+    (&["packing"], "packing"),
+];
+
 impl Breakdown {
+    /// The head of a table of [`Breakdown::shares`].
+    pub fn shares_head() -> String {
+        let names: String = GROUPS.iter().map(|(_, name)| format!(" {name:>9}")).collect();
+        format!("{names} {:>9} {:>9}", "the rest", "waiting")
+    }
+
+    /// Percents of the time by groups of parts, and of the threads' time in which they waited.
+    pub fn shares(&self) -> String {
+        let mut sums = [0.0; GROUPS.len()];
+        for part in &self.parts {
+            let of = |(starts, _): &(&[&str], &str)| starts.iter().any(|start| part.name.starts_with(start));
+            if let Some(group) = GROUPS.iter().position(of) {
+                sums[group] += part.seconds / self.seconds;
+            }
+        }
+        let rest = (1.0 - sums.iter().sum::<f64>()).max(0.0);
+        sums.iter().chain([&rest, &self.idle]).map(|share| format!(" {:>8.1}%", 100.0 * share)).collect()
+    }
+
     /// Milliseconds a step and share of each part, and the speed of the products in GFLOP/s.
     pub fn json(&self) -> Value {
         let part = |part: &Part| {
