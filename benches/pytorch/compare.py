@@ -231,7 +231,7 @@ def our_side(a, row, precision):
     if mode == "finetune":
         return finetune(a, precision)
     command = [os.path.join(a.bin, "gpt1-pretrain"), "bench", "--preset", preset, "--mode", mode, "--batch", str(batch), "--dropout", str(dropout),
-               "--precision", precision, "--threads", str(a.threads), "--steps", str(a.steps), "--json"]
+               "--precision", precision, "--threads", str(a.threads), "--steps", str(a.steps if mode != "forward" else max(3, a.steps // 2)), "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -300,7 +300,7 @@ def main():
         number = lambda x, form: format(x, form) if x == x else "-".rjust(int(form.split(".")[0]))
         print(f"{name:42} {rate:9.1f} {number(median(mine, 'tflops'), '8.3f')} {number(100 * limit, '7.0f')}% {median(mine, 'peak_rss_gib'):6.2f} | "
               f"{rates(theirs):9.1f} {'compiled' if compiled else 'eager':8} {median(theirs, 'peak'):6.2f} | {rate / rates(theirs):.2f}")
-        if mine[0].get("profile"):
+        if mode in ("train", "forward"):
             print(f"{'':4}of a step: {shares(mine[0]['profile'])}", flush=True)
 
 

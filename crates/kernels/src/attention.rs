@@ -69,23 +69,25 @@ pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]
         let t = qkv.nrows();
         let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
         let (keys, values) = (here.right(k.t()), here.right(v));
-        for first in (0..t).step_by(queries) {
-            let end = (first + queries).min(t);
-            let (n, width) = (end - first, here.whole_columns(end));
-            scores.resize(n * width, 0.0);
-            here.product(&here.left(q.slice(s![first..end, ..])), &keys, false, matrix_mut(scores, n, width));
-            for (i, row) in scores.chunks_exact_mut(width).take(n).enumerate() {
-                let position = first + i;
-                let (seen, hidden) = row.split_at_mut(position + 1);
-                sums[position] = softmax_row(seen, scale);
-                hidden.fill(0.0);
-                if let Some(mask) = &shape.mask {
-                    mask.apply(shape.mask_row(id, head, position), seen);
+        here.session(|| {
+            for first in (0..t).step_by(queries) {
+                let end = (first + queries).min(t);
+                let (n, width) = (end - first, here.whole_columns(end));
+                scores.resize(n * width, 0.0);
+                here.product(&here.left(q.slice(s![first..end, ..])), &keys, false, matrix_mut(scores, n, width));
+                for (i, row) in scores.chunks_exact_mut(width).take(n).enumerate() {
+                    let position = first + i;
+                    let (seen, hidden) = row.split_at_mut(position + 1);
+                    sums[position] = softmax_row(seen, scale);
+                    hidden.fill(0.0);
+                    if let Some(mask) = &shape.mask {
+                        mask.apply(shape.mask_row(id, head, position), seen);
+                    }
                 }
+                let p = matrix(scores, n, width).slice_move(s![.., ..end]);
+                here.product(&here.left(p), &values, false, out.slice_mut(s![first..end, ..]));
             }
-            let p = matrix(scores, n, width).slice_move(s![.., ..end]);
-            here.product(&here.left(p), &values, false, out.slice_mut(s![first..end, ..]));
-        }
+        });
     });
 }
 
@@ -124,32 +126,34 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
         let d_out = d_out.slice(s![.., head * hs..(head + 1) * hs]);
         d_k.fill(0.0);
         d_v.fill(0.0);
-        for first in (0..t).step_by(queries) {
-            let end = (first + queries).min(t);
-            let (n, width) = (end - first, here.whole_columns(end));
-            buffers.p.resize(n * width, 0.0);
-            buffers.d_p.resize(n * width, 0.0);
-            let (q, d_o) = (q.slice(s![first..end, ..]), d_out.slice(s![first..end, ..]));
-            here.product(&here.left(q), &keys_across, false, matrix_mut(&mut buffers.p, n, width));
-            here.product(&here.left(d_o), &values_across, false, matrix_mut(&mut buffers.d_p, n, width));
-            let rows = buffers.p.chunks_exact_mut(width).zip(buffers.d_p.chunks_exact_mut(width));
-            for (i, (p, d_p)) in rows.take(n).enumerate() {
-                let position = first + i;
-                let (seen, hidden) = p.split_at_mut(position + 1);
-                softmax_again(seen, scale, sums[position]);
-                hidden.fill(0.0);
-                let (d_seen, d_hidden) = d_p.split_at_mut(position + 1);
-                d_hidden.fill(0.0);
-                let dot = dot(row_of(&out, position), row_of(&d_o, i));
-                let row = shape.mask_row(id, head, position);
-                weights_backward(seen, d_seen, dot, scale, shape.mask.as_ref(), row);
+        here.session(|| {
+            for first in (0..t).step_by(queries) {
+                let end = (first + queries).min(t);
+                let (n, width) = (end - first, here.whole_columns(end));
+                buffers.p.resize(n * width, 0.0);
+                buffers.d_p.resize(n * width, 0.0);
+                let (q, d_o) = (q.slice(s![first..end, ..]), d_out.slice(s![first..end, ..]));
+                here.product(&here.left(q), &keys_across, false, matrix_mut(&mut buffers.p, n, width));
+                here.product(&here.left(d_o), &values_across, false, matrix_mut(&mut buffers.d_p, n, width));
+                let rows = buffers.p.chunks_exact_mut(width).zip(buffers.d_p.chunks_exact_mut(width));
+                for (i, (p, d_p)) in rows.take(n).enumerate() {
+                    let position = first + i;
+                    let (seen, hidden) = p.split_at_mut(position + 1);
+                    softmax_again(seen, scale, sums[position]);
+                    hidden.fill(0.0);
+                    let (d_seen, d_hidden) = d_p.split_at_mut(position + 1);
+                    d_hidden.fill(0.0);
+                    let dot = dot(row_of(&out, position), row_of(&d_o, i));
+                    let row = shape.mask_row(id, head, position);
+                    weights_backward(seen, d_seen, dot, scale, shape.mask.as_ref(), row);
+                }
+                let p = matrix(&buffers.p, n, width).slice_move(s![.., ..end]);
+                let d_s = matrix(&buffers.d_p, n, width).slice_move(s![.., ..end]);
+                here.product(&here.left(p.t()), &here.right(d_o), true, d_v.slice_mut(s![..end, ..]));
+                here.product(&here.left(d_s), &keys, false, d_q.slice_mut(s![first..end, ..]));
+                here.product(&here.left(d_s.t()), &here.right(q), true, d_k.slice_mut(s![..end, ..]));
             }
-            let p = matrix(&buffers.p, n, width).slice_move(s![.., ..end]);
-            let d_s = matrix(&buffers.d_p, n, width).slice_move(s![.., ..end]);
-            here.product(&here.left(p.t()), &here.right(d_o), true, d_v.slice_mut(s![..end, ..]));
-            here.product(&here.left(d_s), &keys, false, d_q.slice_mut(s![first..end, ..]));
-            here.product(&here.left(d_s.t()), &here.right(q), true, d_k.slice_mut(s![..end, ..]));
-        }
+        });
     });
 }
 

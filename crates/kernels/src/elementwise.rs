@@ -1,5 +1,6 @@
 //! Bias, GELU and sums over rows.
 
+use crate::ROW_BLOCK;
 use crate::cpu::{fma, for_each_cpu};
 use crate::softmax::exp_body;
 use rayon::prelude::*;
@@ -62,24 +63,36 @@ for_each_cpu! {
     }
 }
 
-/// `sums += column sums of x` for x: (rows, F), sums: (F): the gradient of a bias. Blocks of rows are summed apart and then
-/// added in order, so that the result does not depend on the number of threads.
-pub fn column_sums(x: &[f32], sums: &mut [f32]) {
-    const ROWS: usize = 256;
-    let f = sums.len();
-    let partial: Vec<Vec<f32>> = x
-        .par_chunks(ROWS * f)
-        .map(|block| {
-            let mut sum = vec![0.0; f];
-            for row in block.chunks_exact(f) {
-                add(&mut sum, row);
-            }
-            sum
+/// GELU backward of a whole layer: [`gelu_backward`] of d (rows, F) with x (rows, F), and `d_bias += column sums of d` for
+/// d_bias: (F), each block of rows summed while it is in the cache.
+pub fn gelu_bias_backward(d: &mut [f32], x: &[f32], d_bias: &mut [f32]) {
+    let f = d_bias.len();
+    let blocks = d.par_chunks_mut(ROW_BLOCK * f).zip(x.par_chunks(ROW_BLOCK * f));
+    let partial: Vec<Vec<f32>> = blocks
+        .map(|(d, x)| {
+            gelu_backward(d, x);
+            sum_of_rows(d, f)
         })
         .collect();
     for part in &partial {
+        add(d_bias, part);
+    }
+}
+
+/// `sums += column sums of x` for x: (rows, F), sums: (F): the gradient of a bias. Blocks of rows are summed apart and then
+/// added in order, so that the result does not depend on the number of threads.
+pub fn column_sums(x: &[f32], sums: &mut [f32]) {
+    let f = sums.len();
+    let partial: Vec<Vec<f32>> = x.par_chunks(4 * ROW_BLOCK * f).map(|block| sum_of_rows(block, f)).collect();
+    for part in &partial {
         add(sums, part);
     }
+}
+
+fn sum_of_rows(x: &[f32], f: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; f];
+    x.chunks_exact(f).for_each(|row| add(&mut sum, row));
+    sum
 }
 
 #[cfg(test)]

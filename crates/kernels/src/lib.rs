@@ -22,7 +22,7 @@ mod softmax;
 pub mod vector;
 
 pub use blas::{StartError, start};
-pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_forward};
+pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_bias_backward, gelu_forward};
 pub use norm::{NormStats, residual_norm_backward, residual_norm_forward};
 pub use optimizer::{adam_update, sum_of_squares};
 pub use product::{Precision, UnknownPrecision, has_bf16};

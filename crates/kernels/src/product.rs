@@ -137,7 +137,7 @@ struct Kernel {
     pass: usize,
     /// `c[i * ld + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
     run: Run,
-    /// Called by a thread before and after the tiles of a block.
+    /// Called by a thread before and after its tiles.
     around: Option<Around>,
 }
 
@@ -153,6 +153,18 @@ const MAX_TILE: usize = 32 * 32;
 impl Kernel {
     fn steps(&self, precision: Precision, k: usize) -> usize {
         precision.steps(k).next_multiple_of(self.group)
+    }
+
+    /// Does some work of one thread in which there are tiles.
+    fn session<T>(&self, work: impl FnOnce() -> T) -> T {
+        if let Some((enter, _)) = self.around {
+            enter();
+        }
+        let result = work();
+        if let Some((_, leave)) = self.around {
+            leave();
+        }
+        result
     }
 
     fn left(&self) -> pack::Layout {
@@ -260,10 +272,12 @@ impl Packed {
             if a.ncols() == 0 && !accumulate {
                 c.fill(0.0);
             }
-            for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
-                let here = Here { precision, kernel };
-                block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), accumulate || i > 0, c.view_mut());
-            }
+            kernel.session(|| {
+                for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
+                    let here = Here { precision, kernel };
+                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), accumulate || i > 0, c.view_mut());
+                }
+            });
         });
     }
 }
@@ -276,7 +290,8 @@ pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, acc
     Packed::new(precision, b).product(a, accumulate, c);
 }
 
-/// Products of small matrices on the calling thread, whose operands are packed one by one: attention's.
+/// Products of small matrices on the calling thread, whose operands are packed one by one: attention's. They are made inside
+/// of [`Here::session`].
 #[derive(Clone, Copy)]
 pub(crate) struct Here {
     precision: Precision,
@@ -290,6 +305,11 @@ impl Here {
     /// Products of that precision.
     pub(crate) fn new(precision: Precision) -> Here {
         Here { precision, kernel: kernel(precision) }
+    }
+
+    /// Does the work of this thread in which there are products.
+    pub(crate) fn session<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.kernel.session(work)
     }
 
     /// As many rows as fill tiles, at most `n` where that fills any.
@@ -326,7 +346,7 @@ impl Here {
 }
 
 /// A block of the result from all panels of a, and the panels and steps of b from the given ones on, as many as c has columns
-/// and a has steps.
+/// and a has steps. Called inside of [`Kernel::session`].
 fn block(
     kernel: Kernel,
     a: &Panels,
@@ -342,9 +362,6 @@ fn block(
         c.fill(0.0);
     }
     let (first, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
-    if let Some((enter, _)) = kernel.around {
-        enter();
-    }
     for j in 0..cols.div_ceil(nr) {
         let n_cols = nr.min(cols - j * nr);
         for start in (0..a.steps).step_by(pass) {
@@ -361,9 +378,6 @@ fn block(
                 }
             }
         }
-    }
-    if let Some((_, leave)) = kernel.around {
-        leave();
     }
 }
 

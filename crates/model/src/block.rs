@@ -7,7 +7,7 @@ use crate::{Batch, Config, Dropout, Model, Params, Workspace};
 use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
-    Precision, ROW_BLOCK, add_bias, column_sums, gelu_backward, gelu_forward, gemm, residual_norm_backward,
+    Precision, ROW_BLOCK, add_bias, column_sums, gelu_bias_backward, gelu_forward, gemm, residual_norm_backward,
     residual_norm_forward,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -263,9 +263,7 @@ fn block_backward(
     lap_product("mlp.c_proj d_weight", 4 * c, n, c);
     weights.backward(W_OUT, view(w_out, 4 * c, c), view(d_branch, n, c), false, view_mut(d_fc, n, 4 * c));
     lap_product("mlp.c_proj d_input", n, c, 4 * c);
-    let rows = ROW_BLOCK * 4 * c;
-    d_fc.par_chunks_mut(rows).zip(b.fc.par_chunks(rows)).for_each(|(d, x)| gelu_backward(d, x));
-    column_sums(d_fc, g_b_fc);
+    gelu_bias_backward(d_fc, &b.fc, g_b_fc);
     lap("activation backward");
     gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
     lap_product("mlp.c_fc d_weight", c, n, 4 * c);

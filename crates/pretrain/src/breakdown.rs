@@ -59,8 +59,8 @@ const GROUPS: [(&[&str], &str); 7] = [
 impl Breakdown {
     /// The head of a table of [`Breakdown::shares`].
     pub fn shares_head() -> String {
-        let names: String = GROUPS.iter().map(|(_, name)| format!(" {name:>9}")).collect();
-        format!("{names} {:>9} {:>9}", "the rest", "waiting")
+        let names = GROUPS.iter().map(|(_, name)| *name).chain(["the rest", "waiting"]);
+        names.fold(String::new(), |line, name| line + &format!(" {name:>9}"))
     }
 
     /// Percents of the time by groups of parts, and of the threads' time in which they waited.
@@ -73,7 +73,8 @@ impl Breakdown {
             }
         }
         let rest = (1.0 - sums.iter().sum::<f64>()).max(0.0);
-        sums.iter().chain([&rest, &self.idle]).map(|share| format!(" {:>8.1}%", 100.0 * share)).collect()
+        let shares = sums.iter().chain([&rest, &self.idle]);
+        shares.fold(String::new(), |line, share| line + &format!(" {:>8.1}%", 100.0 * share))
     }
 
     /// Milliseconds a step and share of each part, and the speed of the products in GFLOP/s.
@@ -119,9 +120,9 @@ pub fn matrix_ceiling(precision: Precision) -> f64 {
     2.0 * (m * k * n) as f64 / seconds / 1e9
 }
 
-/// Bytes a second that all threads together read from memory, in GB/s (10^9): the best of some passes over 1 GiB.
+/// Bytes a second that all threads together read from memory, in GB/s (10^9): the best of some passes over 256 MiB.
 pub fn read_bandwidth() -> f64 {
-    let data = vec![1.0_f32; 1 << 28];
+    let data = vec![1.0_f32; 1 << 26];
     let sum = |piece: &[f32]| {
         let mut sums = [0.0_f32; 64];
         for values in piece.chunks_exact(64) {
@@ -129,8 +130,8 @@ pub fn read_bandwidth() -> f64 {
         }
         sums.iter().sum::<f32>()
     };
-    let seconds = best_of(5, || {
-        black_box(data.par_chunks(1 << 18).map(sum).sum::<f32>());
+    let seconds = best_of(12, || {
+        black_box(data.par_chunks(1 << 16).map(sum).sum::<f32>());
     });
     4.0 * data.len() as f64 / seconds / 1e9
 }
