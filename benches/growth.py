@@ -32,10 +32,21 @@ def cpu():
 class Bench:
     def __init__(self, a):
         self.a = a
+        self.all = []
+
+    def limits(self):
+        """The best ceiling and bandwidth of all runs on all threads: other programs can only have made the others worse."""
+        whole = [found for found in self.all if found["threads"] == os.cpu_count()]
+        self.ceiling, self.bandwidth = (max(found[key] for found in whole) for key in ("ceiling_gflops", "read_gb_per_s"))
+        for found in self.all:
+            flops = 1e12 * found["tflops"] / found["tokens_per_s"] * found["tokens_per_step"]
+            found["matrix_ms"] = 1e3 * flops / (1e9 * self.ceiling)
+            found["memory_ms"] = 1e3 * UPDATE_BYTES * found["n_params"] / (1e9 * self.bandwidth)
+            found["share_of_ceiling"] = 1e3 * found["tflops"] / self.ceiling
 
     def __call__(self, preset, batch, dropout=0.1, threads=None, vocab=None, **model):
         command = [self.a.bin / "gpt1-pretrain", "bench", "--json", "--preset", preset, "--batch", str(batch), "--dropout", str(dropout),
-                   "--steps", str(self.a.steps), "--threads", str(threads or os.cpu_count())]
+                   "--steps", str(self.a.steps * (3 if preset == "tiny" else 1)), "--threads", str(threads or os.cpu_count())]
         command += ["--vocab", str(vocab)] * bool(vocab)
         command += [x for key, value in model.items() for x in ("--set", f"model.{key}={value}")]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -43,9 +54,7 @@ class Bench:
         parts = found["profile"]["parts"]
         found["attention_ms"] = sum(part["ms"] for part in parts if part["part"].startswith("attention"))
         found["head_ms"] = sum(part["ms"] for part in parts if part["part"].startswith("head"))
-        flops = 1e12 * found["tflops"] / found["tokens_per_s"] * found["tokens_per_step"]
-        found["matrix_ms"] = 1e3 * flops / (1e9 * found["ceiling_gflops"])
-        found["memory_ms"] = 1e3 * UPDATE_BYTES * found["n_params"] / (1e9 * found["read_gb_per_s"])
+        self.all.append(found)
         print(preset, batch, threads or "", vocab or "", model, f"{found['tokens_per_s']:.0f} tokens/s", flush=True)
         return found
 
@@ -73,11 +82,22 @@ def main():
     ap.add_argument("--out", type=Path, default=Path("PERFORMANCE.md"))
     a = ap.parse_args()
     bench = Bench(a)
+    sizes = [("tiny", 32, {}), ("small", 8, {}), ("small", 4, {"n_layer": 8, "n_embd": 512, "n_head": 8, "n_ctx": 512}), ("gpt1", 4, {})]
+    contexts = [128, 256, 512, 1024, 2048]
+    batches = {"tiny": [1, 2, 4, 8, 16, 32, 64], "small": [1, 2, 4, 8, 16], "gpt1": [1, 2, 4]}
+    vocabularies = [2048, 4096, 8192, 16384, 32768]
+    threads = sorted({1, *(2**i for i in range(1, 8) if 2**i < os.cpu_count()), os.cpu_count()})
+    by_size = [bench(preset, batch, **model) for preset, batch, model in sizes]
+    by_context = [bench("small", 8192 // n, n_ctx=n) for n in contexts]
+    by_batch = {preset: [bench(preset, n) for n in ns] for preset, ns in batches.items()}
+    by_vocabulary = [bench("tiny", 16, vocab=n) for n in vocabularies]
+    by_threads = {preset: [bench(preset, batch, threads=n) for n in threads] for preset, batch in (("tiny", 32), ("small", 8))}
+    bench.limits()
+
     figure, axes = plt.subplots(2, 3, figsize=(15, 9))
     sections = []
 
-    sizes = [("tiny", 32, {}), ("small", 8, {}), ("small", 4, {"n_layer": 8, "n_embd": 512, "n_head": 8, "n_ctx": 512}), ("gpt1", 4, {})]
-    found = [bench(preset, batch, **model) for preset, batch, model in sizes]
+    found = by_size
     xs, ax = [f["n_params"] / 1e6 for f in found], axes[0][0]
     ax.loglog(xs, [f["tokens_per_s"] for f in found], "o-", label="tokens/s")
     ax.loglog(xs, [f["tokens_per_step"] / f["matrix_ms"] * 1e3 for f in found], "--", color="0.4", label="limit: matrix ceiling")
@@ -90,8 +110,7 @@ def main():
           f"{100 * f['share_of_ceiling']:.0f} %", f"{f['peak_rss_gib']:.2f}"] for name, f in zip(names, found)]))
     machine = found[0]
 
-    contexts = [128, 256, 512, 1024, 2048]
-    found = [bench("small", 8192 // n, n_ctx=n) for n in contexts]
+    found = by_context
     ax = axes[0][1]
     ax.loglog(contexts, [f["ms"] for f in found], "o-", label="a step of 8,192 tokens")
     ax.loglog(contexts, [f["attention_ms"] for f in found], "s-", label="attention in it")
@@ -106,20 +125,17 @@ def main():
         [[str(n), str(8192 // n), f"{f['ms']:,.0f}", f"{f['attention_ms']:,.0f}", f"{f['attention_ms'] * n / 8192:,.2f}", f"{f['tokens_per_s']:,.0f}",
           f"{f['peak_rss_gib']:.2f}"] for n, f in zip(contexts, found)]))
 
-    batches = [1, 2, 4, 8, 16, 32, 64]
     for preset, ax in (("tiny", axes[0][2]), ("small", None)):
-        batches = batches if preset == "tiny" else batches[:5]
-        found = [bench(preset, n) for n in batches]
+        found, ns = by_batch[preset], batches[preset]
         if ax:
-            ax.loglog(batches, [f["ms"] for f in found], "o-", label="a step")
-            limits(ax, batches, found)
+            ax.loglog(ns, [f["ms"] for f in found], "o-", label="a step")
+            limits(ax, ns, found)
             ax.set(title=f"batch, preset {preset}", xlabel="windows", ylabel="ms")
-        sections.append(f"## Batch, preset `{preset}`\n\nExponent of the time between the last two rows: {power(batches, [f['ms'] for f in found]):.2f} (1 is linear).\n\n" + table(
+        sections.append(f"## Batch, preset `{preset}`\n\nExponent of the time between the last two rows: {power(ns, [f['ms'] for f in found]):.2f} (1 is linear).\n\n" + table(
             ["batch", "ms a step", "ms a window", "tokens/s", "GiB"],
-            [[str(n), f"{f['ms']:,.1f}", f"{f['ms'] / n:,.2f}", f"{f['tokens_per_s']:,.0f}", f"{f['peak_rss_gib']:.2f}"] for n, f in zip(batches, found)]))
+            [[str(n), f"{f['ms']:,.1f}", f"{f['ms'] / n:,.2f}", f"{f['tokens_per_s']:,.0f}", f"{f['peak_rss_gib']:.2f}"] for n, f in zip(ns, found)]))
 
-    vocabularies = [2048, 4096, 8192, 16384, 32768]
-    found = [bench("tiny", 16, vocab=n) for n in vocabularies]
+    found = by_vocabulary
     ax = axes[1][0]
     ax.loglog(vocabularies, [f["ms"] for f in found], "o-", label="a step")
     ax.loglog(vocabularies, [f["head_ms"] for f in found], "s-", label="output head in it")
@@ -129,11 +145,9 @@ def main():
         ["vocabulary", "ms a step", "output head, ms", "tokens/s", "GiB"],
         [[f"{n:,}", f"{f['ms']:,.1f}", f"{f['head_ms']:,.1f}", f"{f['tokens_per_s']:,.0f}", f"{f['peak_rss_gib']:.2f}"] for n, f in zip(vocabularies, found)]))
 
-    threads = sorted({1, *(2**i for i in range(1, 8) if 2**i < os.cpu_count()), os.cpu_count()})
     ax = axes[1][1]
     rows = []
-    for preset, batch in (("tiny", 32), ("small", 8)):
-        found = [bench(preset, batch, threads=n) for n in threads]
+    for preset, found in by_threads.items():
         speedup = [f["tokens_per_s"] / found[0]["tokens_per_s"] for f in found]
         ax.plot(threads, speedup, "o-", label=preset)
         rows += [[preset, str(n), f"{f['tokens_per_s']:,.0f}", f"{s:.2f}", f"{f['peak_rss_gib']:.2f}"] for n, f, s in zip(threads, found, speedup)]
@@ -141,7 +155,7 @@ def main():
     ax.set(title="threads", xlabel="threads", ylabel="times one thread", xticks=threads)
     sections.append("## Threads\n\n" + table(["preset", "threads", "tokens/s", "times one thread", "GiB"], rows))
 
-    found = [bench("gpt1", n) for n in (1, 2, 4)]
+    found = by_batch["gpt1"]
     ax = axes[1][2]
     ax.plot([1, 2, 4], [f["ms"] for f in found], "o-", label="a step")
     limits(ax, [1, 2, 4], found)
@@ -151,6 +165,10 @@ def main():
         [[str(n), f"{f['ms']:,.0f}", f"{f['matrix_ms']:,.0f}", f"{f['memory_ms']:,.0f}", f"{f['tokens_per_s']:,.0f}", f"{f['peak_rss_gib']:.2f}"]
          for n, f in zip((1, 2, 4), found)]))
 
+    ticks = {(0, 1): contexts, (0, 2): batches["tiny"], (1, 0): vocabularies, (1, 2): batches["gpt1"]}
+    for at, values in ticks.items():
+        axes[at].set_xticks(values, [str(value) for value in values])
+        axes[at].minorticks_off()
     for ax in axes.flat:
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3, which="both")
@@ -159,9 +177,9 @@ def main():
     figure.savefig(picture, metadata={"Date": None})
     a.out.write_text(f"""# How the cost of training grows
 
-Made by `make bench-growth` (`benches/growth.py`). CPU: {cpu()}; {machine['threads']} threads, {machine['precision']}, dropout 0.1, medians of {a.steps} steps.
-Limits: the matrix ceiling is the speed of one large product ({machine['ceiling_gflops']:.0f} GFLOP/s, measured beside each row anew); memory: an update moves at least
-{UPDATE_BYTES} bytes a parameter ({machine['read_gb_per_s']:.0f} GB/s).
+Made by `make bench-growth` (`benches/growth.py`). CPU: {cpu()}; {machine['threads']} threads, {machine['precision']}, dropout 0.1, medians of {a.steps} steps (`tiny`: {3 * a.steps}).
+Limits: the matrix ceiling is the speed of one large product ({bench.ceiling:.0f} GFLOP/s); memory: an update moves at least {UPDATE_BYTES} bytes a parameter
+({bench.bandwidth:.0f} GB/s). Both are the best of all runs.
 
 ![the same as curves]({picture.name})
 
