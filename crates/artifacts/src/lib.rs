@@ -8,5 +8,6 @@ pub mod manifest;
 pub mod output;
 pub mod preset;
 pub mod progress;
+pub mod version;
 
 pub use exit::{parse_or_exit, run_main};

@@ -3,13 +3,12 @@
 use crate::{EvaluateError, Report};
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, write_atomic, write_json};
+use gpt1_artifacts::version;
 use gpt1_finetune::{Scored, TaskModel, encode, score};
 use gpt1_tasks::{Metric, Split, Task, read, scores, submission_name, write_submission};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Raised when the same inputs give another result.
-const STAGE_VERSION: u32 = 2;
 /// The name of the predictions whatever the task; the benchmark's own name is given too.
 const PREDICTIONS: &str = "predictions.tsv";
 
@@ -53,7 +52,7 @@ pub fn run(options: &Options) -> Result<Evaluated, EvaluateError> {
 
     let precision = gpt1_kernels::Precision::chosen().name();
     let resolved = json!({"task": task, "split": split.name(), "precision": precision});
-    let mut manifest = Manifest::start("evaluate", STAGE_VERSION, &resolved);
+    let mut manifest = Manifest::start("evaluate", version::EVALUATE, &resolved);
     let model_digest = manifest.input("model", &options.model)?;
     for (i, path) in dataset.files.iter().enumerate() {
         manifest.input(&if i == 0 { "data".to_owned() } else { format!("data.{}", i + 1) }, path)?;

@@ -7,6 +7,7 @@ use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{FinetuneConfig, Preset};
+use gpt1_artifacts::version;
 use gpt1_model::{Config, Dropout, Model, Workspace};
 use gpt1_tasks::{Dataset, Metric, Special, Split, Target, Task, majority, majority_scores};
 use gpt1_tokenize::Encoder;
@@ -16,8 +17,6 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Raised when the same inputs give another result.
-const STAGE_VERSION: u32 = 2;
 /// Start, delimiter, extract.
 const N_SPECIAL: usize = 3;
 
@@ -104,7 +103,7 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
     let dev_set = gpt1_tasks::read(*task, &options.data, Split::Dev)?;
     train_set.examples.truncate(config.max_train_examples.unwrap_or(usize::MAX));
 
-    let mut manifest = Manifest::start("finetune", STAGE_VERSION, &resolved(options, &model.config));
+    let mut manifest = Manifest::start("finetune", version::FINETUNE, &resolved(options, &model.config));
     let mut init_digest = None;
     if let Init::Pretrained(dir) = &options.init {
         init_digest = Some(manifest.input("init", dir)?);

@@ -63,7 +63,9 @@ impl Precision {
             "f32" => Precision::F32,
             "bf16" if has_bf16() => Precision::Bf16,
             "bf16" => {
-                eprintln!("this CPU does not compute bf16 (it has neither AMX nor AVX-512-BF16, or GPT1_CPU forbids it): using f32");
+                eprintln!(
+                    "this CPU does not compute bf16 (it has neither AMX nor AVX-512-BF16, or GPT1_CPU forbids it): using f32"
+                );
                 Precision::F32
             }
             _ => return Err(UnknownPrecision(name.to_owned())),

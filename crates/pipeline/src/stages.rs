@@ -1,15 +1,13 @@
 //! The stage programs that a definition may run, their versions, and what they take.
-//!
-//! **When to raise a version:** whenever the same inputs, parameters and arguments would give another result than before,
-//! that is, other bytes in any file but manifest.json and timing.jsonl. A faster way to the same bytes is no new version.
-//! The number here is the one that the program writes into its manifest; a run in which they differ says so.
+
+use gpt1_artifacts::version;
 
 /// A stage program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Program {
     /// What a definition's `run` says: the program `gpt1-<first word>` and its subcommand.
     pub run: &'static str,
-    /// Raised when the same inputs give another result.
+    /// See [`gpt1_artifacts::version`].
     pub version: u32,
     /// Whether it takes `--config` and `--set`, and so must list the sections it uses under `params`.
     pub takes_config: bool,
@@ -21,20 +19,44 @@ pub struct Program {
 
 /// All stage programs.
 pub const PROGRAMS: [Program; 6] = [
-    Program { run: "sample-data", version: 1, takes_config: false, required: &["seed"], optional: &[] },
-    Program { run: "tokenize train", version: 1, takes_config: true, required: &["corpus"], optional: &[] },
-    Program { run: "shard", version: 1, takes_config: true, required: &["corpus", "tokenizer"], optional: &[] },
-    Program { run: "pretrain", version: 1, takes_config: true, required: &["shards", "tokenizer"], optional: &[] },
+    Program {
+        run: "sample-data",
+        version: version::SAMPLE_DATA,
+        takes_config: false,
+        required: &["seed"],
+        optional: &[],
+    },
+    Program {
+        run: "tokenize train",
+        version: version::TOKENIZE,
+        takes_config: true,
+        required: &["corpus"],
+        optional: &[],
+    },
+    Program {
+        run: "shard",
+        version: version::SHARD,
+        takes_config: true,
+        required: &["corpus", "tokenizer"],
+        optional: &[],
+    },
+    Program {
+        run: "pretrain",
+        version: version::PRETRAIN,
+        takes_config: true,
+        required: &["shards", "tokenizer"],
+        optional: &[],
+    },
     Program {
         run: "finetune",
-        version: 1,
+        version: version::FINETUNE,
         takes_config: true,
         required: &["task", "init", "data"],
         optional: &["tokenizer"],
     },
     Program {
         run: "evaluate",
-        version: 1,
+        version: version::EVALUATE,
         takes_config: false,
         required: &["task", "model", "data", "split"],
         optional: &[],

@@ -10,6 +10,7 @@ use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
+use gpt1_artifacts::version;
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, SamplingModel};
@@ -22,9 +23,6 @@ use std::f64::consts::LN_2;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-
-/// Raised when the same inputs would give another model.
-const STAGE_VERSION: u32 = 3;
 
 /// What the stage is told on the command line.
 #[derive(Args, Debug, Clone)]
@@ -62,7 +60,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
     let precision = Precision::choose(&args.precision)?.name();
     let resolved = json!({"model": preset.model, "pretrain": pretrain, "precision": precision});
-    let mut manifest = Manifest::start("pretrain", STAGE_VERSION, &resolved);
+    let mut manifest = Manifest::start("pretrain", version::PRETRAIN, &resolved);
     let encoder = Encoder::from_dir(&args.tokenizer)?;
     let train = Tokens::open(&args.shards, Split::Train, &encoder.digest())?;
     let validation = Tokens::open(&args.shards, Split::Validation, &encoder.digest())?;

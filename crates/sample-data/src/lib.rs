@@ -13,4 +13,4 @@ pub mod text;
 pub mod world;
 mod write;
 
-pub use write::{STAGE_VERSION, files, write};
+pub use write::{files, write};

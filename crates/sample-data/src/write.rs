@@ -5,12 +5,10 @@ use crate::tasks::{self, File};
 use crate::world::World;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, OutputError, write_atomic};
+use gpt1_artifacts::version;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// Raised when the same seed would give other bytes.
-pub const STAGE_VERSION: u32 = 2;
 
 const README: &str = include_str!("../../../data/sample/README.md");
 
@@ -30,7 +28,7 @@ pub fn files(seed: u64) -> Vec<File> {
 
 /// Writes all files of a seed to `out`, at once, with a manifest; returns `out`.
 pub fn write(seed: u64, out: &Path) -> Result<PathBuf, OutputError> {
-    let mut manifest = Manifest::start("sample-data", STAGE_VERSION, &json!({ "seed": seed }));
+    let mut manifest = Manifest::start("sample-data", version::SAMPLE_DATA, &json!({ "seed": seed }));
     let output = OutputDir::begin(out, &manifest.run_key())?;
     let files = files(seed);
     for file in &files {

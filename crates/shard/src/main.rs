@@ -6,14 +6,12 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::Preset;
 use gpt1_artifacts::progress::Progress;
+use gpt1_artifacts::version;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_shard::{Corpus, Report, Summary, write_shards};
 use gpt1_tokenize::Encoder;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// Raised when the same inputs would give other shards.
-const STAGE_VERSION: u32 = 1;
 
 /// Encode a corpus into Parquet token shards, split into training and validation by document.
 #[derive(Parser, Debug)]
@@ -54,7 +52,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     }
     check_apart(&args.corpus, &args.out)?;
 
-    let mut manifest = Manifest::start("shard", STAGE_VERSION, &preset.shards);
+    let mut manifest = Manifest::start("shard", version::SHARD, &preset.shards);
     let corpus_digest = manifest.input("corpus", &args.corpus)?;
     manifest.input("tokenizer", &args.tokenizer)?;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;

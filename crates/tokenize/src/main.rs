@@ -9,6 +9,7 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{Preset, TokenizerConfig};
 use gpt1_artifacts::progress::Progress;
+use gpt1_artifacts::version;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_corpus::Corpus;
 use gpt1_tokenize::count::{WordCount, count_words};
@@ -18,9 +19,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
-
-/// Raised when the same inputs give another output.
-const STAGE_VERSION: u32 = 2;
 
 /// Bytes of texts that one thread counts at a time, about.
 const COUNT_BYTES: usize = 1 << 20;
@@ -110,7 +108,7 @@ fn train(args: &TrainArgs) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     let mut manifest =
-        Manifest::start("tokenize", STAGE_VERSION, &TrainConfig { tokenizer: &config, words: args.words });
+        Manifest::start("tokenize", version::TOKENIZE, &TrainConfig { tokenizer: &config, words: args.words });
     manifest.input("corpus", &args.corpus)?;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;
 
@@ -157,7 +155,7 @@ fn train(args: &TrainArgs) -> Result<()> {
 }
 
 fn export(args: &ExportArgs) -> Result<()> {
-    let mut manifest = Manifest::start("tokenize export", STAGE_VERSION, &());
+    let mut manifest = Manifest::start("tokenize export", version::TOKENIZE, &());
     let encoder = Encoder::from_dir(&args.tokenizer)?;
     manifest.input("tokenizer", &args.tokenizer)?;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;

@@ -1,6 +1,7 @@
 //! A fresh folder with small stage programs (shell scripts) and a definition, driven through the real `gpt1-pipeline`.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use gpt1_artifacts::version;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 /// Every stage program is this script. It copies what it was given into its output: the result is a function of the
 /// arguments that the real program would look at. It logs a line for each start. Switches, as files in the folder:
 /// `fail-NAME` (exit 3), `die-NAME` (kill -9 itself half-way), `slow-NAME` (wait until the file is gone),
-/// `constant-NAME` (the same output whatever the inputs), `no-result-NAME` (exit 0 without an output).
+/// `constant-NAME` (the same output whatever the inputs), `no-result-NAME` (exit 0 without an output). `VERSION` stands for the stage's.
 const SCRIPT: &str = r#"#!/bin/sh
 set -eu
 name=$(basename "$0"); name=${name#gpt1-}
@@ -51,7 +52,7 @@ echo "once upon a time" > "$partial/corpus/a.txt"
 echo "a task" > "$partial/tasks/t.tsv"
 echo '{"accuracy": 0.75}' > "$partial/scores.json"
 cat > "$partial/manifest.json" <<MANIFEST
-{"stage": "$name", "stage_version": 1, "version": "0.1.0", "config": null, "inputs": {}, "started_at": $(date +%s),
+{"stage": "$name", "stage_version": VERSION, "version": "0.1.0", "config": null, "inputs": {}, "started_at": $(date +%s),
  "wall_seconds": 33120.0, "cpu_seconds": 0.0, "peak_memory_bytes": 0, "host": "", "cpu": "", "cpu_features": [],
  "n_threads": 1, "extra": {}}
 MANIFEST
@@ -60,7 +61,14 @@ mv "$partial" "$out"
 rm -rf "$out.old"
 "#;
 
-const PROGRAMS: [&str; 6] = ["sample-data", "tokenize", "shard", "pretrain", "finetune", "evaluate"];
+const PROGRAMS: [(&str, u32); 6] = [
+    ("sample-data", version::SAMPLE_DATA),
+    ("tokenize", version::TOKENIZE),
+    ("shard", version::SHARD),
+    ("pretrain", version::PRETRAIN),
+    ("finetune", version::FINETUNE),
+    ("evaluate", version::EVALUATE),
+];
 
 /// The folder.
 pub struct World {
@@ -72,9 +80,9 @@ impl World {
     pub fn new() -> World {
         let world = World { dir: tempfile::tempdir().unwrap() };
         fs_err::create_dir(world.path("bin")).unwrap();
-        for name in PROGRAMS {
+        for (name, version) in PROGRAMS {
             let path = world.path(&format!("bin/gpt1-{name}"));
-            fs_err::write(&path, SCRIPT).unwrap();
+            fs_err::write(&path, SCRIPT.replace("VERSION", &version.to_string())).unwrap();
             fs_err::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");

@@ -1,0 +1,17 @@
+//! The versions of the stages, which enter their keys: a stage of another version runs again.
+//!
+//! **When to raise one:** whenever the same inputs, parameters and arguments would give another result than before, that is,
+//! other bytes in any file but manifest.json and timing.jsonl. A faster way to the same bytes is no new version.
+
+/// `gpt1-sample-data`.
+pub const SAMPLE_DATA: u32 = 2;
+/// `gpt1-tokenize`.
+pub const TOKENIZE: u32 = 2;
+/// `gpt1-shard`.
+pub const SHARD: u32 = 1;
+/// `gpt1-pretrain`.
+pub const PRETRAIN: u32 = 3;
+/// `gpt1-finetune`.
+pub const FINETUNE: u32 = 2;
+/// `gpt1-evaluate`.
+pub const EVALUATE: u32 = 2;
