@@ -52,6 +52,9 @@ fn sampling_is_compared_with_the_memory() {
 fn the_table_names_the_parts() {
     let output = bench(&["--preset", "tiny", "--batch", "1", "--steps", "1", "--profile"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("train   tiny  batch  1 dropout 0 "), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("mode, preset, batch") && lines[0].ends_with("waiting"), "{text}");
+    assert!(lines[1].starts_with("train tiny 1 x 128, 0, ") && lines[1].ends_with('%'), "{text}");
+    assert_eq!(lines[0].len(), lines[1].len(), "columns stand below their names: {text}");
     assert!(text.contains("\nattention backward") && text.contains("threads waiting: "), "{text}");
 }
