@@ -58,6 +58,7 @@ help:
 	@echo
 	@echo 'make build                  all programs, in $(BIN)'
 	@echo 'make test                   all tests'
+	@echo 'make test-asan              the tests of the arithmetic under AddressSanitizer'
 	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
 	@echo 'make fmt                    format the sources'
 	@echo 'make bench                  the benchmarks: tokens a second, memory, where the time goes'

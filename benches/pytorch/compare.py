@@ -235,15 +235,6 @@ def our_side(a, row, precision):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def shares(profile):
-    """Where the time of a step goes, in percent, and the share of the threads' time in which they waited."""
-    groups = {"products": ("attn.", "mlp."), "attention": ("attention ",), "norms": ("norms ",), "activation": ("activation ",),
-              "head": ("head, ", "classifier"), "optimiser": ("optimiser, ",), "packing": ("packing",)}
-    found = {name: sum(part["share"] for part in profile["parts"] if part["part"].startswith(starts)) for name, starts in groups.items()}
-    found["waiting"] = profile["idle"]
-    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
-
-
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--only", default="", help="rows whose text holds this, such as 'gpt1 train'")
@@ -301,7 +292,8 @@ def main():
         print(f"{name:42} {rate:9.1f} {number(median(mine, 'tflops'), '8.3f')} {number(100 * limit, '7.0f')}% {median(mine, 'peak_rss_gib'):6.2f} | "
               f"{rates(theirs):9.1f} {'compiled' if compiled else 'eager':8} {median(theirs, 'peak'):6.2f} | {rate / rates(theirs):.2f}")
         if mode in ("train", "forward"):
-            print(f"{'':4}of a step: {shares(mine[0]['profile'])}", flush=True)
+            groups = mine[0]["profile"]["groups"].items()
+            print(f"{'':4}of a step: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in groups), flush=True)
 
 
 if __name__ == "__main__":

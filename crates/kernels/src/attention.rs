@@ -319,6 +319,16 @@ mod tests {
         out
     }
 
+    fn shape<'a>(
+        starts: &'a [u32],
+        sequence_ids: &'a [u64],
+        n_head: usize,
+        n_embd: usize,
+        mask: Option<Mask>,
+    ) -> Shape<'a> {
+        Shape { starts, sequence_ids, n_head, n_embd, n_positions: 200, mask, precision: Precision::F32 }
+    }
+
     fn shapes() -> Vec<(Vec<u32>, usize, usize)> {
         vec![(vec![0, 1], 1, 4), (vec![0, 5, 6, 80], 2, 8), (vec![0, 130, 150], 3, 12)]
     }
@@ -331,15 +341,7 @@ mod tests {
                 for mask in [None, Mask::new(4, 4, 4, 0.25)] {
                     let n = *starts.last().unwrap() as usize;
                     let ids: Vec<u64> = (0..starts.len() as u64 - 1).collect();
-                    let shape = Shape {
-                        starts: &starts,
-                        sequence_ids: &ids,
-                        n_head,
-                        n_embd,
-                        n_positions: 200,
-                        mask,
-                        precision: Precision::F32,
-                    };
+                    let shape = shape(&starts, &ids, n_head, n_embd, mask);
                     let qkv = wave(n * 3 * n_embd, 0.37);
                     let (mut out, mut sums) = (vec![f32::NAN; n * n_embd], vec![0.0; n * n_head]);
                     forward(&shape, &qkv, &mut out, &mut sums);
@@ -357,15 +359,7 @@ mod tests {
             cpu::force(level);
             for (t, n_head, n_embd) in [(1, 1, 4), (7, 2, 40), (130, 3, 96)] {
                 let starts = [0, t as u32];
-                let shape = Shape {
-                    starts: &starts,
-                    sequence_ids: &[0],
-                    n_head,
-                    n_embd,
-                    n_positions: 200,
-                    mask: None,
-                    precision: Precision::F32,
-                };
+                let shape = shape(&starts, &[0], n_head, n_embd, None);
                 let qkv = wave(t * 3 * n_embd, 0.37);
                 let of = |which: usize| -> Vec<f32> {
                     qkv.chunks(3 * n_embd).flat_map(|row| row[which * n_embd..][..n_embd].to_vec()).collect()
@@ -385,15 +379,7 @@ mod tests {
             for mask in [None, Mask::new(4, 4, 4, 0.25)] {
                 let n = *starts.last().unwrap() as usize;
                 let ids: Vec<u64> = (0..starts.len() as u64 - 1).map(|i| i + 3).collect();
-                let shape = Shape {
-                    starts: &starts,
-                    sequence_ids: &ids,
-                    n_head,
-                    n_embd,
-                    n_positions: 200,
-                    mask,
-                    precision: Precision::F32,
-                };
+                let shape = shape(&starts, &ids, n_head, n_embd, mask);
                 let mut qkv = wave(n * 3 * n_embd, 0.37);
                 let weights = wave(n * n_embd, 1.7);
                 let (mut out, mut sums) = (vec![0.0; n * n_embd], vec![0.0; n * n_head]);

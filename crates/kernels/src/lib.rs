@@ -1,4 +1,4 @@
-//! The arithmetic of GPT-1 on slices: products through BLAS, dropout masks from a counter, normalisation, activation,
+//! The arithmetic of GPT-1 on slices: products through BLAS and of our own, dropout masks from a counter, normalisation, activation,
 //! softmax and the optimiser's update, each written once and compiled for the CPUs it may meet ([`cpu`]).
 //!
 //! Sizes are named as in the field: B sequences, T positions, C channels, V vocabulary, NH heads, HS head size, N tokens.

@@ -58,17 +58,14 @@ impl Precision {
     /// Sets what [`Precision::chosen`] returns: `f32`, `bf16`, or `auto`, the fastest of this CPU. `bf16` on a CPU without
     /// it in hardware falls back to f32 and says so on stderr.
     pub fn choose(name: &str) -> Result<Precision, UnknownPrecision> {
-        let precision = match name {
-            "auto" => Precision::best(),
-            "f32" => Precision::F32,
-            "bf16" if has_bf16() => Precision::Bf16,
-            "bf16" => {
+        let precision = match Precision::of_weights(name)? {
+            Precision::Bf16 if !has_bf16() => {
                 eprintln!(
                     "this CPU does not compute bf16 (it has neither AMX nor AVX-512-BF16, or GPT1_CPU forbids it): using f32"
                 );
                 Precision::F32
             }
-            _ => return Err(UnknownPrecision(name.to_owned())),
+            precision => precision,
         };
         CHOSEN_BF16.store(precision == Precision::Bf16, Ordering::Relaxed);
         Ok(precision)
@@ -252,6 +249,9 @@ impl Packed {
         if m == 0 || n == 0 {
             return;
         }
+        if a.ncols() == 0 && !accumulate {
+            c.fill(0.0);
+        }
         let (rows, cols) = block_size(m, kernel.mr, n, kernel.nr);
         let mut blocks = Vec::new();
         for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * kernel.mr).enumerate() {
@@ -271,9 +271,6 @@ impl Packed {
         let chunk_k = chunk * precision.values_of_word();
         blocks.into_par_iter().for_each(|(first, j, mut c)| {
             let a = a.slice(s![first..first + c.nrows(), ..]);
-            if a.ncols() == 0 && !accumulate {
-                c.fill(0.0);
-            }
             kernel.session(|| {
                 for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
                     let here = Here { precision, kernel };

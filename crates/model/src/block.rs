@@ -7,8 +7,8 @@ use crate::{Batch, Config, Dropout, Model, Params, Workspace};
 use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
-    Precision, ROW_BLOCK, add_bias, column_sums, gelu_bias_backward, gelu_forward, gemm, residual_norm_backward,
-    residual_norm_forward,
+    Precision, ROW_BLOCK, RightOperand, add_bias, column_sums, gelu_bias_backward, gelu_forward, gemm,
+    residual_norm_backward, residual_norm_forward,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
@@ -33,7 +33,7 @@ pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: 
     for l in 0..config.n_layer {
         let at = if keep { l } else { l % 2 };
         let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
-        let weights = Weights { held: ws.held.as_ref(), precision: ws.precision, l };
+        let weights = Weights { params: &model.params, held: ws.held.as_ref(), precision: ws.precision, l };
         block_forward(config, &model.params.block(l), batch, dropout, &weights, &ws.row_ids, input, block);
         ws.last = at;
     }
@@ -97,29 +97,30 @@ const W_PROJ: usize = 2;
 const W_FC: usize = 6;
 const W_OUT: usize = 8;
 
-/// How a block multiplies with its weights.
+/// How a block multiplies with its weights; `which` is the tensor's number in the block.
 struct Weights<'a> {
+    params: &'a Params,
     held: Option<&'a Held>,
     precision: Precision,
     l: usize,
 }
 
 impl Weights<'_> {
-    /// `y = x w` for x: (N, in), y: (N, out); `which` is the tensor's number in the block.
-    fn forward(&self, which: usize, w: ArrayView2<f32>, x: ArrayView2<f32>, y: ArrayViewMut2<f32>) {
-        Held::operand(self.held, self.precision, Params::number(self.l, which), w, false).gemm(x, false, y);
+    /// `y = x w` for x: (N, in), y: (N, out).
+    fn forward(&self, which: usize, x: ArrayView2<f32>, y: ArrayViewMut2<f32>) {
+        self.operand(which, false).gemm(x, false, y);
     }
 
     /// `dx (+)= dy w^T` for dy: (N, out), dx: (N, in).
-    fn backward(
-        &self,
-        which: usize,
-        w: ArrayView2<f32>,
-        dy: ArrayView2<f32>,
-        accumulate: bool,
-        dx: ArrayViewMut2<f32>,
-    ) {
-        Held::operand(self.held, self.precision, Params::number(self.l, which), w, true).gemm(dy, accumulate, dx);
+    fn backward(&self, which: usize, dy: ArrayView2<f32>, accumulate: bool, dx: ArrayViewMut2<f32>) {
+        self.operand(which, true).gemm(dy, accumulate, dx);
+    }
+
+    fn operand(&self, which: usize, transposed: bool) -> RightOperand<'_> {
+        let number = Params::number(self.l, which);
+        let shape = &self.params.layout.tensors[number].shape;
+        let weight = view(self.params.at(number), shape[0], shape[1]);
+        Held::operand(self.held, self.precision, number, weight, transposed)
     }
 }
 
@@ -134,12 +135,12 @@ fn block_forward(
     b: &mut BlockActivations,
 ) {
     let &Weights { precision, l, .. } = weights;
-    let &[w_qkv, b_qkv, w_proj, b_proj, gain_1, shift_1, w_fc, b_fc, w_out, b_out, gain_2, shift_2] = p else {
+    let &[_, b_qkv, _, b_proj, gain_1, shift_1, _, b_fc, _, b_out, gain_2, shift_2] = p else {
         unreachable!("a block has twelve tensors")
     };
     let (n, c) = (batch.n_tokens(), config.n_embd);
     let epsilon = config.layer_norm_epsilon;
-    weights.forward(W_QKV, view(w_qkv, c, 3 * c), view(input, n, c), view_mut(&mut b.qkv, n, 3 * c));
+    weights.forward(W_QKV, view(input, n, c), view_mut(&mut b.qkv, n, 3 * c));
     lap_product("attn.c_attn forward", n, c, 3 * c);
     b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
     attention::forward(
@@ -149,7 +150,7 @@ fn block_forward(
         &mut b.log_sums,
     );
     lap("attention forward");
-    weights.forward(W_PROJ, view(w_proj, c, c), view(&b.attended, n, c), view_mut(&mut b.sum_1, n, c));
+    weights.forward(W_PROJ, view(&b.attended, n, c), view_mut(&mut b.sum_1, n, c));
     lap_product("attn.c_proj forward", n, c, c);
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_forward(
@@ -165,12 +166,12 @@ fn block_forward(
         &mut b.stats_1,
     );
     lap("norms forward");
-    weights.forward(W_FC, view(w_fc, c, 4 * c), view(&b.middle, n, c), view_mut(&mut b.fc, n, 4 * c));
+    weights.forward(W_FC, view(&b.middle, n, c), view_mut(&mut b.fc, n, 4 * c));
     lap_product("mlp.c_fc forward", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
     b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
     lap("activation forward");
-    weights.forward(W_OUT, view(w_out, 4 * c, c), view(&b.activated, n, 4 * c), view_mut(&mut b.sum_2, n, c));
+    weights.forward(W_OUT, view(&b.activated, n, 4 * c), view_mut(&mut b.sum_2, n, c));
     lap_product("mlp.c_proj forward", n, 4 * c, c);
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_forward(
@@ -201,7 +202,7 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
             grads.block_mut(l),
             batch,
             dropout,
-            &Weights { held: ws.held.as_ref(), precision: ws.precision, l },
+            &Weights { params: &model.params, held: ws.held.as_ref(), precision: ws.precision, l },
             &ws.row_ids,
             input,
             &rest[0],
@@ -230,9 +231,7 @@ fn block_backward(
     d_wide: &mut [f32],
 ) {
     let &Weights { precision, l, .. } = weights;
-    let &[w_qkv, _, w_proj, _, gain_1, _, w_fc, _, w_out, _, gain_2, _] = p else {
-        unreachable!("a block has twelve tensors")
-    };
+    let &[_, _, _, _, gain_1, _, _, _, _, _, gain_2, _] = p else { unreachable!("a block has twelve tensors") };
     let [
         g_w_qkv,
         g_b_qkv,
@@ -261,13 +260,13 @@ fn block_backward(
         view_mut(g_w_out, 4 * c, c),
     );
     lap_product("mlp.c_proj d_weight", 4 * c, n, c);
-    weights.backward(W_OUT, view(w_out, 4 * c, c), view(d_branch, n, c), false, view_mut(d_fc, n, 4 * c));
+    weights.backward(W_OUT, view(d_branch, n, c), false, view_mut(d_fc, n, 4 * c));
     lap_product("mlp.c_proj d_input", n, c, 4 * c);
     gelu_bias_backward(d_fc, &b.fc, g_b_fc);
     lap("activation backward");
     gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
     lap_product("mlp.c_fc d_weight", c, n, 4 * c);
-    weights.backward(W_FC, view(w_fc, c, 4 * c), view(d_fc, n, 4 * c), true, view_mut(d, n, c));
+    weights.backward(W_FC, view(d_fc, n, 4 * c), true, view_mut(d, n, c));
     lap_product("mlp.c_fc d_input", n, 4 * c, c);
 
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
@@ -277,7 +276,7 @@ fn block_backward(
     lap_product("attn.c_proj d_weight", c, n, c);
     let (d_qkv, rest) = d_wide.split_at_mut(n * 3 * c);
     let d_attended = &mut rest[..n * c];
-    weights.backward(W_PROJ, view(w_proj, c, c), view(d_branch, n, c), false, view_mut(d_attended, n, c));
+    weights.backward(W_PROJ, view(d_branch, n, c), false, view_mut(d_attended, n, c));
     lap_product("attn.c_proj d_input", n, c, c);
     let shape = attention_shape(config, batch, dropout, l, precision);
     attention::backward(&shape, &b.qkv, &b.attended, d_attended, &b.log_sums, d_qkv);
@@ -285,7 +284,7 @@ fn block_backward(
     lap("attention backward");
     gemm(precision, view(input, n, c).reversed_axes(), view(d_qkv, n, 3 * c), true, view_mut(g_w_qkv, c, 3 * c));
     lap_product("attn.c_attn d_weight", c, n, 3 * c);
-    weights.backward(W_QKV, view(w_qkv, c, 3 * c), view(d_qkv, n, 3 * c), true, view_mut(d, n, c));
+    weights.backward(W_QKV, view(d_qkv, n, 3 * c), true, view_mut(d, n, c));
     lap_product("attn.c_attn d_input", n, 3 * c, c);
 }
 

@@ -133,7 +133,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let text = if args.json {
         let object = json!({
             "mode": mode, "preset": args.preset, "batch": batch, "dropout": args.dropout, "precision": precision,
-            "threads": n_threads, "n_params": n_params, "tokens_per_step": tokens, "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
+            "threads": n_threads, "n_params": n_params, "tokens_per_step": tokens,
+            "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
             "n": rates.len(), "tflops": tflops, "ceiling_gflops": ceiling, "share_of_ceiling": of_ceiling,
             "read_gb_per_s": bandwidth, "share_of_bandwidth": of_bandwidth, "peak_rss_gib": peak,
             "profile": breakdown.json(),

@@ -5,7 +5,7 @@ use gpt1_kernels::profile::{self, Part};
 use gpt1_kernels::{Precision, gemm};
 use ndarray::Array2;
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
@@ -63,18 +63,23 @@ impl Breakdown {
         names.fold(String::new(), |line, name| line + &format!(" {name:>9}"))
     }
 
-    /// Percents of the time by groups of parts, and of the threads' time in which they waited.
-    pub fn shares(&self) -> String {
-        let mut sums = [0.0; GROUPS.len()];
+    /// Shares of the time by groups of parts, of what is in no group, and of the threads' time in which they waited.
+    fn groups(&self) -> Vec<(&'static str, f64)> {
+        let mut groups: Vec<_> = GROUPS.iter().map(|(_, name)| (*name, 0.0)).collect();
         for part in &self.parts {
             let of = |(starts, _): &(&[&str], &str)| starts.iter().any(|start| part.name.starts_with(start));
             if let Some(group) = GROUPS.iter().position(of) {
-                sums[group] += part.seconds / self.seconds;
+                groups[group].1 += part.seconds / self.seconds;
             }
         }
-        let rest = (1.0 - sums.iter().sum::<f64>()).max(0.0);
-        let shares = sums.iter().chain([&rest, &self.idle]);
-        shares.fold(String::new(), |line, share| line + &format!(" {:>8.1}%", 100.0 * share))
+        let rest = (1.0 - groups.iter().map(|(_, share)| share).sum::<f64>()).max(0.0);
+        groups.extend([("the rest", rest), ("waiting", self.idle)]);
+        groups
+    }
+
+    /// The groups in percents, below [`Breakdown::shares_head`].
+    pub fn shares(&self) -> String {
+        self.groups().iter().fold(String::new(), |line, (_, share)| line + &format!(" {:>8.1}%", 100.0 * share))
     }
 
     /// Milliseconds a step and share of each part, and the speed of the products in GFLOP/s.
@@ -87,7 +92,9 @@ impl Breakdown {
                 "gflops": (part.flops > 0.0).then(|| part.flops / part.seconds / 1e9),
             })
         };
-        json!({"parts": self.parts.iter().map(part).collect::<Vec<_>>(), "idle": self.idle})
+        let groups: Map<String, Value> =
+            self.groups().into_iter().map(|(name, share)| (name.to_owned(), Value::from(share))).collect();
+        json!({"parts": self.parts.iter().map(part).collect::<Vec<_>>(), "idle": self.idle, "groups": groups})
     }
 }
 

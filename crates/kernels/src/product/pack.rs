@@ -74,6 +74,7 @@ fn part(
     let at_once = if along_k { steps } else { STEPS };
     for from in (0..steps).step_by(at_once.max(1)) {
         let to = steps.min(from + at_once);
+        #[cfg(target_arch = "x86_64")]
         if !along_k {
             prefetch(x, (first * layout.width, panels.len() * layout.width), (step + to, at_once), precision);
         }
@@ -84,19 +85,17 @@ fn part(
 }
 
 /// Asks for what the next steps read: lines a row of `x` transposed apart, which no hardware foresees.
+#[cfg(target_arch = "x86_64")]
 fn prefetch(x: ArrayView2<f32>, (row, n_rows): (usize, usize), (step, n_steps): (usize, usize), precision: Precision) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const LINE: usize = 16;
-        let rows = row..(row + n_rows).min(x.nrows());
-        let values = precision.values_of_word();
-        for k in step * values..((step + n_steps) * values).min(x.ncols()) {
-            for row in rows.clone().step_by(LINE) {
-                let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
-                // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-            }
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    const LINE: usize = 16;
+    let rows = row..(row + n_rows).min(x.nrows());
+    let values = precision.values_of_word();
+    for k in step * values..((step + n_steps) * values).min(x.ncols()) {
+        for row in rows.clone().step_by(LINE) {
+            let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
+            // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
         }
     }
 }
