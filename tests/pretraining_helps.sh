@@ -15,6 +15,7 @@
 #   SEEDS   seeds ["1 2 3 4 5"]
 #   SETS    overrides for gpt1-finetune, separated by spaces, such as "finetune.n_epochs=5" [none]
 #   SPLIT   split to score [dev]
+#   EVALUATE_DATA  as DATA, for the scores alone [DATA]
 #   BIN     folder of the programs [target/release]
 #
 # Two runs of one thread each work at a time. Needs a POSIX shell, and xargs with -P.
@@ -28,7 +29,8 @@ model=$1 data=$2 out=$3
 shift 3
 tasks=$*
 PRESET=${PRESET:-tiny} SEEDS=${SEEDS:-1 2 3 4 5} SETS=${SETS:-} SPLIT=${SPLIT:-dev} BIN=${BIN:-target/release}
-export model data out PRESET SETS SPLIT BIN
+EVALUATE_DATA=${EVALUATE_DATA:-$data}
+export model data out PRESET SETS SPLIT EVALUATE_DATA BIN
 
 for file in "$BIN/gpt1-finetune" "$BIN/gpt1-evaluate" "$model/config.json" "$data"; do
     [ -e "$file" ] || { echo "error: $file: not found" >&2; exit 1; }
@@ -52,7 +54,7 @@ one='
             found=$(grep "\"$key\":" "$at/config.json" | tr -d " ,")
             [ "$wanted" = "$found" ] || { echo "error: $init has $found, the model $wanted: wrong PRESET?"; exit 1; }
         done
-        "$BIN/gpt1-evaluate" --task "$task" --model "$at" --data "$data" --split "$SPLIT" --out "$at-scores" --threads 1
+        "$BIN/gpt1-evaluate" --task "$task" --model "$at" --data "$EVALUATE_DATA" --split "$SPLIT" --out "$at-scores" --threads 1
     ) >"$at.log" 2>&1
     if [ $? -ne 0 ]; then
         echo "error: $task $init seed $seed failed; the end of $at.log:" >&2
