@@ -151,6 +151,10 @@ pub struct FinetuneConfig {
     pub clf_pdrop: f32,
     /// Use only the first so many training examples; null: all.
     pub max_train_examples: Option<usize>,
+    /// Of a pre-trained model use the embeddings and the first so many blocks, the others begin with random weights
+    /// (paper section 5, figure 2 left); null: all.
+    #[serde(default)]
+    pub n_layer_transferred: Option<usize>,
     /// Updates between checkpoints.
     pub checkpoint_interval: u64,
     /// Updates between lines of metrics.jsonl.

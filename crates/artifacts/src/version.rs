@@ -12,6 +12,6 @@ pub const SHARD: u32 = 1;
 /// `gpt1-pretrain`.
 pub const PRETRAIN: u32 = 3;
 /// `gpt1-finetune`.
-pub const FINETUNE: u32 = 2;
+pub const FINETUNE: u32 = 3;
 /// `gpt1-evaluate`.
-pub const EVALUATE: u32 = 2;
+pub const EVALUATE: u32 = 3;

@@ -1,6 +1,6 @@
 //! `scores.json`.
 
-use gpt1_finetune::{Scored, TaskFile};
+use gpt1_finetune::{Scored, TaskFile, Training};
 use gpt1_tasks::{Dataset, Metric, scores};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,8 +27,8 @@ pub struct Report {
     pub reason: Option<String>,
     /// Digest of the model's directory.
     pub model: String,
-    /// `pretrained` or `scratch`.
-    pub init: String,
+    /// How the model was trained.
+    pub training: Training,
 }
 
 impl Report {
@@ -49,7 +49,7 @@ impl Report {
             loss: scored.loss,
             reason,
             model: model_digest,
-            init: file.init.clone(),
+            training: file.training.clone(),
         }
     }
 }

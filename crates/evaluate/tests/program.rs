@@ -82,7 +82,7 @@ fn scores_are_those_of_the_predictions() {
         assert!((expected[0].1 - done.dev[0].1).abs() < tolerance);
         assert_eq!(found["n"], dev.examples.len());
         assert_eq!((found["task"].as_str(), found["split"].as_str()), (Some(task.name()), Some("dev")));
-        assert_eq!(found["init"], "scratch");
+        assert_eq!(found["training"]["init"], "scratch");
         assert_eq!(found["model"], gpt1_artifacts::digest::path(&done.out).unwrap());
         assert!(found["loss"].as_f64().unwrap() > 0.0);
     }

@@ -64,6 +64,16 @@ pub enum FinetuneError {
         /// Entries of the vocabulary.
         n_vocab: usize,
     },
+    /// More blocks are to be kept than there are.
+    #[error("finetune.n_layer_transferred = {asked}: expected null or 0 to {n_layer}, the blocks of {model}")]
+    TooManyLayers {
+        /// The setting.
+        asked: usize,
+        /// The model's blocks.
+        n_layer: usize,
+        /// The model's directory.
+        model: PathBuf,
+    },
     /// Learning needs labels.
     #[error("{task}: example {id} of the {split} split has no label")]
     Unlabelled {

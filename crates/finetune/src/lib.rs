@@ -16,7 +16,7 @@ pub use encode::{Encoded, encode};
 pub use error::FinetuneError;
 pub use score::{Scored, score, table};
 pub use stage::{Ended, Finetuned, Init, Options, run};
-pub use task_file::{TaskFile, TaskModel};
+pub use task_file::{TaskFile, TaskModel, Training};
 
 /// Tokens computed at once: bounds the memory of activations. Fixed, so that no result depends on the machine.
 const TOKENS_AT_ONCE: usize = 4096;

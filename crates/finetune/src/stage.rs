@@ -2,7 +2,7 @@
 
 use crate::encode::{Encoded, encode};
 use crate::objective::{Recipe, gradients, order};
-use crate::{FinetuneError, TOKENS_AT_ONCE, TaskFile, score};
+use crate::{FinetuneError, TOKENS_AT_ONCE, TaskFile, Training, score};
 use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
@@ -34,6 +34,16 @@ impl FromStr for Init {
 
     fn from_str(text: &str) -> Result<Init, Infallible> {
         Ok(if text == "scratch" { Init::Scratch } else { Init::Pretrained(PathBuf::from(text)) })
+    }
+}
+
+impl Init {
+    /// `scratch` or `pretrained`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Init::Scratch => "scratch",
+            Init::Pretrained(_) => "pretrained",
+        }
     }
 }
 
@@ -128,7 +138,15 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
     }
     model.save(out.path())?;
     encoder.copy_files_to(out.path())?;
-    TaskFile::new(*task, encoder.n_vocab(), init_digest, data.majority).write(out.path())?;
+    let training = Training {
+        init: options.init.name().to_owned(),
+        seed: config.seed,
+        n_train: data.train.n_examples(),
+        lm_coef: config.lm_coef,
+        n_layer_transferred: config.n_layer_transferred.filter(|_| init_digest.is_some()),
+        architecture: "transformer".to_owned(),
+    };
+    TaskFile::new(*task, encoder.n_vocab(), training, init_digest, data.majority).write(out.path())?;
     manifest.note("dev", &dev);
     manifest.note("n_train", data.train.n_examples());
     manifest.note("n_truncated", data.train.n_truncated);
@@ -165,6 +183,13 @@ fn initial_model(options: &Options) -> Result<(Model, Encoder, PathBuf), Finetun
                 });
             }
             let mut model = Model::load(dir)?;
+            if let Some(n) = preset.finetune.n_layer_transferred {
+                let n_layer = model.config.n_layer;
+                if n > n_layer {
+                    return Err(FinetuneError::TooManyLayers { asked: n, n_layer, model: dir.clone() });
+                }
+                model = model.reset_blocks(n, seed);
+            }
             model.config.embd_pdrop = preset.model.embd_pdrop;
             model.config.resid_pdrop = preset.model.resid_pdrop;
             model.config.attn_pdrop = preset.model.attn_pdrop;
@@ -177,7 +202,7 @@ fn initial_model(options: &Options) -> Result<(Model, Encoder, PathBuf), Finetun
 
 /// What decides the result beside the inputs. The model's shape is that of the model, whatever the preset says.
 fn resolved(options: &Options, model: &Config) -> Value {
-    let init = if options.init == Init::Scratch { "scratch" } else { "pretrained" };
+    let init = options.init.name();
     let precision = gpt1_kernels::Precision::chosen().name();
     json!({
         "task": options.task, "init": init, "model": model, "finetune": options.preset.finetune, "precision": precision,

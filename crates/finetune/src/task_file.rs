@@ -28,12 +28,29 @@ pub struct TaskFile {
     pub n_outputs: usize,
     /// The metric of the paper's tables.
     pub metric: String,
-    /// `pretrained` or `scratch`.
-    pub init: String,
+    /// How the model was trained.
+    pub training: Training,
     /// The digest of the pre-trained model's directory; null from scratch.
     pub init_digest: Option<String>,
     /// The best constant answer by the training split: a label, or STS-B's mean score.
     pub majority: Value,
+}
+
+/// What tells the runs of one task apart in a table of results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// `pretrained` or `scratch`.
+    pub init: String,
+    /// Seed of new weights, order of examples and dropout.
+    pub seed: u64,
+    /// Training examples.
+    pub n_train: usize,
+    /// Weight of the auxiliary language-modelling loss (paper equation 5).
+    pub lm_coef: f32,
+    /// Blocks taken from the pre-trained model; null: all.
+    pub n_layer_transferred: Option<usize>,
+    /// `transformer` or `lstm`.
+    pub architecture: String,
 }
 
 /// A fine-tuned model with all that it needs to read a task.
@@ -49,9 +66,14 @@ pub struct TaskModel {
 
 impl TaskFile {
     /// The content for a model of `task` whose vocabulary has `n_vocab` entries before the three special tokens.
-    pub fn new(task: Task, n_vocab: usize, init_digest: Option<String>, majority: Target) -> TaskFile {
+    pub fn new(
+        task: Task,
+        n_vocab: usize,
+        training: Training,
+        init_digest: Option<String>,
+        majority: Target,
+    ) -> TaskFile {
         let Special { start, delimiter, extract } = Special::after(n_vocab);
-        let init = if init_digest.is_some() { "pretrained" } else { "scratch" };
         TaskFile {
             task,
             start,
@@ -60,7 +82,7 @@ impl TaskFile {
             form: form_name(task).to_owned(),
             n_outputs: task.n_outputs(),
             metric: task.metrics().first().map_or(String::new(), |metric| metric.name().to_owned()),
-            init: init.to_owned(),
+            training,
             init_digest,
             majority: match (task.answer(), majority) {
                 (Answer::Label(labels), Target::Class(class)) => json!(labels[class]),
@@ -128,7 +150,7 @@ impl TaskModel {
                 n_vocab,
             });
         }
-        let expected = TaskFile::new(task, n_vocab, None, Target::None);
+        let expected = TaskFile::new(task, n_vocab, file.training.clone(), None, Target::None);
         let classes = |n: Option<usize>| n.map_or("absent".to_owned(), |n| n.to_string());
         let differences = [
             ("special tokens", format!("{:?}", file.special()), format!("{:?}", expected.special())),
@@ -161,7 +183,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cases = [("rte", Target::Class(1)), ("stsb", Target::Score(2.7)), ("race", Target::Class(2))];
         for (name, majority) in cases {
-            let file = TaskFile::new(name.parse().unwrap(), 50, Some("ab".to_owned()), majority);
+            let training = Training {
+                init: "pretrained".to_owned(),
+                seed: 1,
+                n_train: 9,
+                lm_coef: 0.5,
+                n_layer_transferred: Some(2),
+                architecture: "transformer".to_owned(),
+            };
+            let file = TaskFile::new(name.parse().unwrap(), 50, training, Some("ab".to_owned()), majority);
             file.write(dir.path()).unwrap();
             let read = TaskFile::read(dir.path()).unwrap().unwrap();
             assert_eq!(read.special(), Special::after(50));

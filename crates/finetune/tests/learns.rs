@@ -37,7 +37,7 @@ fn all_forms_learn() {
 
         // The directory alone gives the same scores again.
         let model = TaskModel::load(&done.out, task.parse().unwrap()).unwrap();
-        assert_eq!(model.file.init, "scratch");
+        assert_eq!(model.file.training.init, "scratch");
         let dev = read(model.file.task, &place.data, Split::Dev).unwrap();
         let encoded = encode(&dev, &model.encoder, &model.file.special(), model.model.config.n_positions).unwrap();
         let scored = score(&model.model, &dev, &encoded);
@@ -65,7 +65,7 @@ fn a_pretrained_model_keeps_its_shape_and_weights() {
     let done = finish(&options);
     let after = TaskModel::load(&done.out, options.task).unwrap();
     assert_eq!((after.model.config.n_layer, after.model.config.n_positions), (1, 30));
-    assert_eq!((after.file.init.as_str(), after.file.init_digest.is_some()), ("pretrained", true));
+    assert_eq!((after.file.training.init.as_str(), after.file.init_digest.is_some()), ("pretrained", true));
     assert_eq!(after.model.config.vocab_size, encoder.n_vocab() + 3);
     for tensor in &before.params.layout.tensors {
         let kept = after.model.params.tensor(&tensor.name).unwrap();
@@ -77,6 +77,22 @@ fn a_pretrained_model_keeps_its_shape_and_weights() {
     let new = &embedding[encoder.n_vocab() * 32..];
     let deviation = (new.iter().map(|x| x * x).sum::<f32>() / new.len() as f32).sqrt();
     assert!((0.07..0.13).contains(&deviation), "{deviation}");
+
+    // Of the pre-trained model only the embeddings: its block begins anew.
+    options.out = place.join("transferred");
+    options.preset.finetune.n_layer_transferred = Some(0);
+    let transferred = TaskModel::load(&finish(&options).out, options.task).unwrap();
+    assert_eq!(transferred.file.training.n_layer_transferred, Some(0));
+    for (name, is_kept) in [("positions_embed.weight", true), ("h.0.attn.c_attn.weight", false)] {
+        let name = &format!("transformer.{name}");
+        let (found, pretrained) = (transferred.model.params.tensor(name), before.params.tensor(name));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+        assert_eq!(found.unwrap().iter().zip(pretrained.unwrap()).all(near), is_kept, "{name}");
+    }
+    options.out = place.join("too_many");
+    options.preset.finetune.n_layer_transferred = Some(2);
+    let error = gpt1_finetune::run(&options).unwrap_err().to_string();
+    assert!(error.starts_with("finetune.n_layer_transferred = 2: expected null or 0 to 1"), "{error}");
 }
 
 #[test]

@@ -214,6 +214,18 @@ impl Model {
         model
     }
 
+    /// The same model with blocks `first..` as [`Model::init`] makes them (paper section 5, figure 2 left).
+    #[must_use]
+    pub fn reset_blocks(mut self, first: usize, seed: u64) -> Model {
+        let fresh = Model::init(self.config.clone(), seed);
+        for l in first..self.config.n_layer {
+            for (to, from) in self.params.block_mut(l).into_iter().zip(fresh.params.block(l)) {
+                to.copy_from_slice(from);
+            }
+        }
+        self
+    }
+
     /// Carries every tensor over to a new layout; where one has grown, its new end is zero.
     fn with_layout(self, config: Config, n_classes: impl Fn(&Layout) -> Option<usize>) -> Model {
         let layout = Arc::new(Layout::new(&config, n_classes(&self.params.layout)));
@@ -294,6 +306,17 @@ pub(crate) mod tests {
         for tensor in &model.params.layout.tensors[1..] {
             assert_eq!(grown.params.tensor(&tensor.name), model.params.tensor(&tensor.name), "{}", tensor.name);
         }
+    }
+
+    #[test]
+    fn reset_blocks_are_new_and_the_rest_is_kept() {
+        let model = Model::init(config(), 1);
+        let fresh = Model::init(config(), 2);
+        let reset = model.clone().reset_blocks(1, 2);
+        assert_eq!(reset.params.block(0), model.params.block(0));
+        assert_eq!(reset.params.block(1), fresh.params.block(1));
+        assert_eq!(reset.params.token_embedding(), model.params.token_embedding());
+        assert_eq!(model.clone().reset_blocks(2, 2), model);
     }
 
     #[test]

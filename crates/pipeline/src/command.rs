@@ -1,6 +1,6 @@
 //! The command line of a step, and running it under signals.
 
-use crate::step::Step;
+use crate::step::{Step, flag_of};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub fn arguments(step: &Step, inputs: &[(String, PathBuf)], out: &Path) -> Vec<S
         flag(name, value.clone());
     }
     for (name, path) in inputs {
-        flag(name, path.display().to_string());
+        flag(flag_of(name), path.display().to_string());
     }
     flag("out", out.display().to_string());
     words

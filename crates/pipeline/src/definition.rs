@@ -10,6 +10,7 @@
 //! target: evaluate                # what `run` makes when no target is named
 //! stages:
 //!   finetune:
+//!     each: {task: [rte, cola]}    # a step for each value (optional): see each.rs
 //!     run: finetune               # the program gpt1-finetune; a second word is its subcommand
 //!     params: [finetune]          # sections (or section.key) of the preset that the result depends on
 //!     set: {finetune.seed: "${seed}"}   # overrides of the preset: --set finetune.seed=...; none where seed is null
@@ -22,6 +23,7 @@
 //!     metrics: scores.json        # shown when the result is reused (optional)
 //! ```
 
+use crate::each::{Each, Values};
 use crate::node::{self, Node, Text, Value};
 use crate::problem::{Problem, Problems, unknown};
 use crate::template::is_name;
@@ -58,6 +60,8 @@ pub struct Variable {
 pub struct Stage {
     /// Its name.
     pub name: Text,
+    /// The values for each combination of which it is a step.
+    pub each: Vec<Each>,
     /// Program and subcommand.
     pub run: Text,
     /// What always holds.
@@ -202,8 +206,9 @@ fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
 }
 
 fn stage(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Stage> {
-    let known = ["run", "params", "set", "args", "deps", "cases", "out", "metrics"];
+    let known = ["each", "run", "params", "set", "args", "deps", "cases", "out", "metrics"];
     let mut fields = Fields::new(node, "key of a stage", &known, problems)?;
+    let each = fields.map("each").into_iter().filter_map(|(name, node)| values(name, &node, fields.problems)).collect();
     let always = fields.part();
     let mut cases = Vec::new();
     for case in fields.list("cases") {
@@ -216,7 +221,21 @@ fn stage(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Stage> 
     }
     let metrics = fields.text("metrics");
     let (run, out) = (fields.required("run"), fields.required("out"));
-    Some(Stage { name, run: run?, always, cases, out: out?, metrics })
+    Some(Stage { name, each, run: run?, always, cases, out: out?, metrics })
+}
+
+fn values(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Each> {
+    if !is_name(&name.text) {
+        problems.push(Problem::new(&name.place, not_a_name("variable", &name.text)));
+    }
+    let values = match &node.value {
+        Value::List(items) => Values::List(items.iter().filter_map(|item| scalar_or_null(item, problems)).collect()),
+        _ => Values::Range(scalar_or_null(node, problems)?),
+    };
+    if matches!(&values, Values::List(values) if values.is_empty()) {
+        problems.push(Problem::new(&node.place, format!("{}: no values", name.text)));
+    }
+    Some(Each { name, values })
 }
 
 fn condition(when: Text, problems: &mut Vec<Problem>) -> Option<Condition> {
@@ -370,7 +389,7 @@ mod tests {
             "p.yaml:4:1: unknown key artifact (did you mean artifacts?); known: extends, vars, config, artifacts, target, stages",
             "p.yaml:3:3: the key seed stands here a second time",
             "p.yaml:2:9: expected a single value, found a list",
-            "p.yaml:8:5: unknown key of a stage runs (did you mean run?); known: run, params, set, args, deps, cases, out, metrics",
+            "p.yaml:8:5: unknown key of a stage runs (did you mean run?); known: each, run, params, set, args, deps, cases, out, metrics",
             "p.yaml:10:13: params: expected a list, found a single value",
             "p.yaml:12:15: \"a = b\": expected `variable == value` or `variable != value`",
             "p.yaml:8:5: the key run is missing here",

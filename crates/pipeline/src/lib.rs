@@ -1,7 +1,7 @@
 //! Runs the stages of `pipelines/*.yaml`, skipping what is unchanged by content.
 //!
 //! The way of a run: [`definition`] reads the YAML (as a tree that knows its places, [`node`]), [`plan`] fills in the
-//! variables ([`scope`], [`template`]) and puts the steps in order, [`state`] compares each with what is in the [`store`]
+//! variables ([`scope`], [`template`], [`each`]) and puts the steps in order, [`state`] compares each with what is in the [`store`]
 //! by its [`key`] (with file digests that are computed once, [`digests`]), [`run`] does what is needed.
 //!
 //! What holds:
@@ -13,6 +13,7 @@
 pub mod command;
 pub mod definition;
 pub mod digests;
+pub mod each;
 pub mod key;
 pub mod node;
 pub mod plan;

@@ -4,10 +4,12 @@
 //! flags, sections and values of the preset, paths that do not exist, circles, names given twice.
 
 use crate::definition::Definition;
+use crate::each::{self, Binding};
 use crate::problem::{Place, Problem, Problems, unknown};
 use crate::scope::{Scope, Settings};
 use crate::step::{Source, Step, StepBuilder, covers};
 use gpt1_artifacts::preset::Preset;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The names under which presets are built in.
@@ -18,7 +20,7 @@ const BUILT_IN_PRESETS: [&str; 3] = ["tiny", "small", "gpt1"];
 pub struct Plan {
     /// The folder of all results.
     pub artifacts: PathBuf,
-    /// The target's name, the last step.
+    /// The target's name: a step, or a stage, which stands for all of its steps.
     pub target: String,
     /// What the target needs, each after what it needs itself.
     pub steps: Vec<Step>,
@@ -47,31 +49,43 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     let config = definition.config.as_ref().and_then(|c| scope.text(c, &mut problems).map(|value| (value, &c.place)));
     check_config(config.as_ref(), &scope, definition, settings, &mut problems);
 
+    let config = config.as_ref().map(|(c, _)| c.as_str());
+    let preset = config.and_then(|c| Preset::load(c, &settings.overrides).or_else(|_| Preset::load(c, &[])).ok());
+    let preset = serde_json::to_value(preset).unwrap_or_default();
+    let bindings: BTreeMap<&str, Vec<Binding>> = definition
+        .stages
+        .iter()
+        .map(|stage| (stage.name.text.as_str(), each::bindings(stage, &preset, &mut problems)))
+        .collect();
     let mut steps = Vec::new();
     let mut origins = Vec::new();
     for stage in &definition.stages {
-        let builder = StepBuilder { stage, scope: &scope, settings, problems: &mut problems };
-        if let Some((step, places)) = builder.build(config.as_ref().map(|(c, _)| c.as_str())) {
-            steps.push(step);
-            origins.push(places);
+        for binding in &bindings[stage.name.text.as_str()] {
+            let scope = &scope.with(binding);
+            let builder = StepBuilder { stage, binding, bindings: &bindings, scope, settings, problems: &mut problems };
+            if let Some((step, places)) = builder.build(config) {
+                steps.push(step);
+                origins.push(places);
+            }
         }
     }
     check_outs(&steps, definition, &mut problems);
     let names: Vec<&str> = definition.stages.iter().map(|s| s.name.text.as_str()).collect();
+    let is_target = |step: &Step, target: &str| step.name == target || step.stage == target;
     let (target, place) = match target {
         Some(target) => (target.to_owned(), Place::CommandLine(format!("target {target}"))),
         None => (scope.text(&definition.target, &mut problems).unwrap_or_default(), definition.target.place.clone()),
     };
-    if !names.contains(&target.as_str()) {
+    if !names.contains(&target.as_str()) && !steps.iter().any(|step| is_target(step, &target)) {
         problems.push(Problem::new(&place, unknown("stage", &target, &names)));
     }
-    let order = in_order(&steps, &target, definition, &mut problems);
+    let order = in_order(&steps, |step| is_target(step, &target), definition, &mut problems);
     for &i in &order {
         for (flag, source) in &steps[i].deps {
             if let (Source::Path(path), Some(place)) = (source, origins[i].get(flag))
                 && let Err(error) = fs_err::metadata(path)
             {
-                problems.push(Problem::new(place, format!("the input {flag} of {}: {error}", steps[i].name)));
+                problems.push(Problem::new(place, format!("the input {flag} of {}: {error}", steps[i].stage)));
             }
         }
     }
@@ -122,7 +136,7 @@ fn check_outs(steps: &[Step], definition: &Definition, problems: &mut Vec<Proble
     for (i, step) in steps.iter().enumerate() {
         for other in &steps[..i] {
             if step.out.starts_with(&other.out) || other.out.starts_with(&step.out) {
-                let stage = definition.stages.iter().find(|s| s.name.text == step.name).expect("made from it");
+                let stage = definition.stages.iter().find(|s| s.name.text == step.stage).expect("made from it");
                 let message = format!(
                     "out {} collides with that of {} ({})",
                     step.out.display(),
@@ -136,9 +150,14 @@ fn check_outs(steps: &[Step], definition: &Definition, problems: &mut Vec<Proble
 }
 
 /// The steps that the target needs, each after its inputs; circles anywhere in the definition are reported.
-fn in_order(steps: &[Step], target: &str, definition: &Definition, problems: &mut Vec<Problem>) -> Vec<usize> {
+fn in_order(
+    steps: &[Step],
+    is_target: impl Fn(&Step) -> bool,
+    definition: &Definition,
+    problems: &mut Vec<Problem>,
+) -> Vec<usize> {
     let mut walk = Walk { steps, path: Vec::new(), done: Vec::new(), circles: Vec::new() };
-    if let Some(i) = steps.iter().position(|s| s.name == target) {
+    for i in (0..steps.len()).filter(|i| is_target(&steps[*i])) {
         walk.visit(i);
     }
     let order = walk.done.clone();
@@ -146,7 +165,8 @@ fn in_order(steps: &[Step], target: &str, definition: &Definition, problems: &mu
         walk.visit(i);
     }
     for circle in walk.circles {
-        let stage = definition.stages.iter().find(|s| s.name.text == circle[0]).expect("made from it");
+        let first = steps.iter().find(|step| step.name == circle[0]).expect("the walk is over them");
+        let stage = definition.stages.iter().find(|s| s.name.text == first.stage).expect("made from it");
         let message = format!("these stages wait for each other: {}", circle.join(" -> "));
         problems.push(Problem::new(&stage.name.place, message));
     }

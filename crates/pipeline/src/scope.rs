@@ -1,6 +1,7 @@
 //! The values of variables: the definition's defaults under the settings of the command line.
 
 use crate::definition::{Condition, Definition, Variable};
+use crate::each::Binding;
 use crate::node::Text;
 use crate::problem::{Place, Problem, Problems, unknown};
 use crate::template::{self, Part};
@@ -50,7 +51,8 @@ pub enum Resolved {
 /// All variables with their values as texts, and the names of all stages.
 pub struct Scope<'a> {
     definition: &'a Definition,
-    values: Vec<(&'a Variable, Option<Text>)>,
+    /// Of two of one name the first counts.
+    values: Vec<(&'a str, Option<Text>)>,
 }
 
 impl<'a> Scope<'a> {
@@ -66,8 +68,9 @@ impl<'a> Scope<'a> {
                 None => problems.push(Problem::new(&place, unknown("variable", name, &known))),
             }
         }
-        let scope = Scope { definition, values };
-        for (variable, value) in &scope.values {
+        let names = values.iter().map(|(variable, value)| (variable.name.text.as_str(), value.clone())).collect();
+        let scope = Scope { definition, values: names };
+        for (variable, value) in &values {
             let Some(value) = value else { continue };
             scope.resolve(value, problems);
             let choices: Vec<&str> = variable.choices.iter().map(|c| c.text.as_str()).collect();
@@ -77,6 +80,13 @@ impl<'a> Scope<'a> {
             }
         }
         scope
+    }
+
+    /// The same with the values that a step has of its own.
+    #[must_use]
+    pub fn with(&self, binding: &'a Binding) -> Scope<'a> {
+        let own = binding.iter().map(|(name, value)| (name.as_str(), Some(value.clone())));
+        Scope { definition: self.definition, values: own.chain(self.values.iter().cloned()).collect() }
     }
 
     /// A text with its variables filled in; `None` if it is a variable without a value, or wrong.
@@ -129,7 +139,7 @@ impl<'a> Scope<'a> {
         for _ in 0..=self.values.len() {
             let parts = template::parse(&at.text).unwrap_or_default();
             let [Part::Variable(name)] = &parts[..] else { break };
-            let Some((_, Some(value))) = self.values.iter().find(|(v, _)| v.name.text == *name) else { break };
+            let Some((_, Some(value))) = self.values.iter().find(|(v, _)| v == name) else { break };
             place = value.place.clone();
             at = value;
         }
@@ -195,8 +205,8 @@ impl<'a> Scope<'a> {
         inside_of: &mut Vec<String>,
         problems: &mut Vec<Problem>,
     ) -> Option<Option<Resolved>> {
-        let Some((_, value)) = self.values.iter().find(|(v, _)| v.name.text == name) else {
-            let known: Vec<&str> = self.definition.vars.iter().map(|v| v.name.text.as_str()).collect();
+        let Some((_, value)) = self.values.iter().find(|(v, _)| *v == name) else {
+            let known: Vec<&str> = self.values.iter().map(|(name, _)| *name).collect();
             problems.push(Problem::new(&text.place, unknown("variable", name, &known)));
             return None;
         };

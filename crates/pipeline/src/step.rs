@@ -1,20 +1,23 @@
 //! One stage of a definition with its variables filled in.
 
 use crate::definition::{Part, Stage};
+use crate::each::{self, Binding};
 use crate::node::Text;
 use crate::problem::{Place, Problem, unknown};
 use crate::scope::{Resolved, Scope, Settings};
 use crate::stages::{PROGRAMS, Program};
 use gpt1_artifacts::preset::Preset;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, PathBuf};
 
 /// A stage with everything that decides its result, but the content of its inputs.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The stage's name in the definition.
+    /// Its name: that of its stage, and the values it has of the stage's `each`.
     pub name: String,
+    /// The stage's name in the definition.
+    pub stage: String,
     /// What runs it.
     pub program: &'static Program,
     /// The value of `--config`, for a program that takes it.
@@ -25,7 +28,7 @@ pub struct Step {
     pub params: BTreeMap<String, Value>,
     /// Arguments by flag.
     pub args: BTreeMap<String, String>,
-    /// Inputs by flag.
+    /// Inputs by flag; where a flag is given several paths, by `flag[which]` ([`flag_of`]).
     pub deps: BTreeMap<String, Source>,
     /// The readable name of the result, below the artifacts folder.
     pub out: PathBuf,
@@ -40,7 +43,7 @@ pub enum Source {
     Path(PathBuf),
     /// A stage's result, or something in it.
     Result {
-        /// The stage.
+        /// The step that makes it.
         stage: String,
         /// The path in its result; empty for the whole.
         inside: PathBuf,
@@ -51,6 +54,10 @@ pub enum Source {
 pub(crate) struct StepBuilder<'a, 'p> {
     /// The stage as written.
     pub stage: &'a Stage,
+    /// The values that this step has of the stage's `each`.
+    pub binding: &'a Binding,
+    /// Those of the steps of all stages, by stage.
+    pub bindings: &'a BTreeMap<&'a str, Vec<Binding>>,
     /// The variables.
     pub scope: &'a Scope<'a>,
     /// What the command line gave.
@@ -71,18 +78,22 @@ impl<'a> StepBuilder<'a, '_> {
         let n_before = self.problems.len();
         let parts = self.parts();
         let (mut args, mut deps, mut places) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut given = BTreeSet::new();
         for part in &parts {
             for (flag, value) in &part.args {
-                self.check_flag(program, flag, args.contains_key(&flag.text) || deps.contains_key(&flag.text));
+                self.check_flag(program, flag, given.contains(&flag.text));
                 if let Some(text) = self.scope.text(value, self.problems) {
+                    given.insert(flag.text.clone());
                     args.insert(flag.text.clone(), text);
                 }
             }
             for (flag, value) in &part.deps {
-                self.check_flag(program, flag, args.contains_key(&flag.text) || deps.contains_key(&flag.text));
-                if let Some(source) = self.source(value) {
-                    deps.insert(flag.text.clone(), source);
-                    places.insert(flag.text.clone(), self.scope.origin(value));
+                self.check_flag(program, flag, given.contains(&flag.text));
+                for (which, source) in self.sources(value) {
+                    given.insert(flag.text.clone());
+                    let flag = if which.is_empty() { flag.text.clone() } else { format!("{}[{which}]", flag.text) };
+                    places.insert(flag.clone(), self.scope.origin(value));
+                    deps.insert(flag, source);
                 }
             }
         }
@@ -90,7 +101,7 @@ impl<'a> StepBuilder<'a, '_> {
         // A flag that something is wrong with is not said to be missing as well.
         let is_right = self.problems.len() == n_before;
         for flag in program.required.iter().filter(|_| is_right) {
-            if args.contains_key(*flag) || deps.contains_key(*flag) {
+            if given.contains(*flag) {
                 continue;
             }
             let name = &self.stage.name;
@@ -104,10 +115,11 @@ impl<'a> StepBuilder<'a, '_> {
         }
         let (sets, params) = self.params(program, config, &parts);
         let out = self.out()?;
-        let name = self.stage.name.text.clone();
+        let stage = self.stage.name.text.clone();
+        let name = each::step_name(&stage, self.binding);
         let metrics = self.stage.metrics.as_ref().map(|m| m.text.clone());
         let config = config.filter(|_| program.takes_config).map(str::to_owned);
-        Some((Step { name, program, config, sets, params, args, deps, out, metrics }, places))
+        Some((Step { name, stage, program, config, sets, params, args, deps, out, metrics }, places))
     }
 
     fn parts(&mut self) -> Vec<&'a Part> {
@@ -128,15 +140,29 @@ impl<'a> StepBuilder<'a, '_> {
         }
     }
 
-    fn source(&mut self, value: &Text) -> Option<Source> {
-        match self.scope.resolve(value, self.problems)? {
-            Resolved::Text(path) => Some(Source::Path(PathBuf::from(path))),
-            Resolved::Result { stage, inside } => {
+    /// The inputs that a text stands for; where they are several, each with what tells it from the others.
+    fn sources(&mut self, value: &Text) -> Vec<(String, Source)> {
+        match self.scope.resolve(value, self.problems) {
+            None => Vec::new(),
+            Some(Resolved::Text(path)) => vec![(String::new(), Source::Path(PathBuf::from(path)))],
+            Some(Resolved::Result { stage, inside }) => {
                 let inside = inside.trim_matches('/');
                 if inside.split('/').any(|part| part == "..") {
                     self.problems.push(Problem::new(&value.place, "a path in a result cannot leave it (..)"));
                 }
-                Some(Source::Result { stage, inside: PathBuf::from(inside) })
+                let all = self.bindings.get(stage.as_str()).map_or(&[][..], Vec::as_slice);
+                let found: Vec<_> = each::matching(all, self.binding)
+                    .map(|(which, binding)| {
+                        let stage = each::step_name(&stage, binding);
+                        (which, Source::Result { stage, inside: PathBuf::from(inside) })
+                    })
+                    .collect();
+                if found.is_empty() && !all.is_empty() {
+                    let own = each::step_name(&self.stage.name.text, self.binding);
+                    let message = format!("{stage} has no step with the values of {own}");
+                    self.problems.push(Problem::new(&value.place, message));
+                }
+                found
             }
         }
     }
@@ -249,6 +275,11 @@ fn is_about_sets(problem: &Problem, sets: &[String]) -> bool {
         Place::CommandLine(words) => sets.iter().any(|set| words.contains(set.as_str())),
         Place::File { .. } => false,
     }
+}
+
+/// The flag of an input, without what tells it from others of the same flag.
+pub fn flag_of(input: &str) -> &str {
+    input.split('[').next().unwrap_or(input)
 }
 
 /// Whether the parameter `param` of a stage (a section or a key) includes the dotted key.
