@@ -38,8 +38,10 @@ pub enum Values {
 /// The values that one step of a stage has; none for a stage without `each`.
 pub type Binding = Vec<(String, Text)>;
 
-/// The values of all steps of a stage, the last name of `each` changing fastest; `preset` as a tree of values.
+/// The values of all steps of a stage, the last name of `each` changing fastest; none if something is wrong with them. `preset`
+/// is a tree of values.
 pub fn bindings(stage: &Stage, preset: &Value, problems: &mut Vec<Problem>) -> Vec<Binding> {
+    let n_before = problems.len();
     let mut bindings = vec![Vec::new()];
     for Each { name, values } in &stage.each {
         let values = match values {
@@ -68,7 +70,7 @@ pub fn bindings(stage: &Stage, preset: &Value, problems: &mut Vec<Problem>) -> V
         };
         bindings = bindings.iter().flat_map(with).collect();
     }
-    bindings
+    if problems.len() > n_before { Vec::new() } else { bindings }
 }
 
 /// The name of the step of a stage with these values.

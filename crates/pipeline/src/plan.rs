@@ -57,6 +57,9 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
         .iter()
         .map(|stage| (stage.name.text.as_str(), each::bindings(stage, &preset, &mut problems)))
         .collect();
+    if bindings.values().any(Vec::is_empty) {
+        return Problems::check(problems, None);
+    }
     let mut steps = Vec::new();
     let mut origins = Vec::new();
     for stage in &definition.stages {

@@ -92,9 +92,9 @@ fn mistakes_are_reported_once_with_their_place() {
     );
     let found = world.go("run p.yaml").stderr();
     for wanted in [
-        "p.yaml:8:54: 0..model.n_layers: expected a list, or FIRST..LAST",
-        "p.yaml:8:23: rte stands here a second time",
-        "p.yaml:8:28: \"a b\" becomes part of a step's name",
+        "p.yaml:8:43: 0..model.n_layers: expected a list, or FIRST..LAST",
+        "p.yaml:8:24: rte stands here a second time",
+        "p.yaml:8:29: \"a b\" becomes part of a step's name",
     ] {
         assert_eq!(found.matches(wanted).count(), 1, "{wanted}: {found}");
     }
