@@ -2,6 +2,9 @@
 //! majority answer.
 
 mod error;
+pub mod page;
+pub mod paper;
+mod plot;
 mod report;
 mod stage;
 pub mod table;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use gpt1_evaluate::page::{self, ReportArgs};
 use gpt1_evaluate::table::{self, TableArgs};
 use gpt1_evaluate::{Options, run};
 use gpt1_kernels::Precision;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Collect the scores of all evaluations into one table, beside the paper's.
     Table(TableArgs),
+    /// Draw the paper's figures and tables from results, as one HTML page
+    Report(ReportArgs),
 }
 
 #[derive(Args)]
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let cli: Cli = gpt1_artifacts::parse_or_exit();
     gpt1_artifacts::run_main("evaluate", || match (cli.command, cli.evaluate) {
         (Some(Command::Table(args)), _) => table::run(&args),
+        (Some(Command::Report(args)), _) => page::run(&args),
         (None, Some(args)) => evaluate(args),
         (None, None) => anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table)"),
     })

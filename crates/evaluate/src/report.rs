@@ -2,11 +2,11 @@
 
 use gpt1_finetune::{Scored, TaskFile, Training};
 use gpt1_tasks::{Dataset, Metric, scores};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The content of `scores.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The task.
     pub task: String,
