@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Split;
+use crate::{Split, Task};
 
 /// Everything that keeps a task from being read or transformed. Lines, columns and bytes count from 1.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,17 @@ pub enum TaskError {
         task: &'static str,
         /// What was asked for.
         split: Split,
+    },
+    /// A set that only models of another task are scored on.
+    #[error(
+        "{} has no training set; models of {trained_on} are scored on it\n  hint: gpt1-finetune --task {trained_on}, then gpt1-evaluate --task {task} with that model",
+        .task.title()
+    )]
+    NoTrainingSet {
+        /// The task.
+        task: Task,
+        /// The task to train on.
+        trained_on: Task,
     },
     /// No file of the split was found.
     #[error(

@@ -1,4 +1,4 @@
-//! Sentence pairs as JSON lines, the format of SNLI's distribution and of SciTail's `snli_format`.
+//! Sentence pairs as JSON lines, the format of SNLI's and MultiNLI's distributions and of SciTail's `snli_format`.
 
 use std::path::PathBuf;
 
@@ -21,11 +21,12 @@ struct Pair {
 /// `rename` maps labels of this file to the task's.
 pub(crate) fn read(place: &Place, path: PathBuf, rename: &[(&str, &str)]) -> Result<Dataset, TaskError> {
     let mut dataset = Dataset::new(place, vec![path.clone()]);
+    let mut n_dashes = 0;
     for_each_line(&path, |line, text| {
         let pair: Pair = serde_json::from_str(text).map_err(|error| json_error(path.clone(), line, &error))?;
         let target = match pair.gold_label.as_deref().map(str::trim) {
             Some("-") => {
-                dataset.dropped += 1;
+                n_dashes += 1;
                 return Ok(());
             }
             None if place.split.is_test() => Target::None,
@@ -39,9 +40,7 @@ pub(crate) fn read(place: &Place, path: PathBuf, rename: &[(&str, &str)]) -> Res
         dataset.examples.push(Example { id: pair.id.unwrap_or_else(|| (line - 1).to_string()), texts, target });
         Ok(())
     })?;
-    if dataset.dropped > 0 {
-        dataset.notes.push(format!("{}: dropped {} pairs without a gold label", path.display(), dataset.dropped));
-    }
+    dataset.drop_unlabelled(n_dashes);
     Ok(dataset)
 }
 

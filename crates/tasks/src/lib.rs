@@ -1,4 +1,4 @@
-//! The fine-tuning tasks of the paper (table 1, section 4.2) and WNLI: readers of the official files, input
+//! The fine-tuning tasks of the paper (table 1, section 4.2), WNLI and AX: readers of the official files, input
 //! transformations (section 3.3), metrics, submission files.
 //!
 //! The way through this crate: [`read`] a split of a [`Task`] into [`Example`]s; encode their texts; [`inputs`] turns
@@ -16,6 +16,7 @@ mod jsonl;
 pub mod metrics;
 mod numpy;
 mod output;
+mod paper;
 mod scores;
 mod submission;
 mod task;
@@ -25,6 +26,7 @@ mod tsv;
 pub use error::TaskError;
 pub use inputs::{Form, Inputs, Special, inputs};
 pub use metrics::Metric;
-pub use scores::{majority, majority_scores, scores};
+pub use paper::Paper;
+pub use scores::{group_scores, majority, majority_scores, scores};
 pub use submission::{submission_name, write_submission};
 pub use task::{Answer, Dataset, Example, Kind, Split, Target, Task, read};

@@ -34,6 +34,26 @@ pub fn scores(task: Task, predictions: &[Target], examples: &[Example]) -> Optio
     task.metrics().iter().map(|&metric| Some((metric, of(metric)?))).collect()
 }
 
+/// The scores of each of [`Task::groups`] that has examples: its name, how many they are, and [`scores`] of them; empty if
+/// the task has no groups, or an example no label.
+pub fn group_scores(
+    task: Task,
+    predictions: &[Target],
+    examples: &[Example],
+) -> Vec<(&'static str, usize, Vec<(Metric, f64)>)> {
+    let of = |&group: &&'static str| {
+        let is_member = |example: &Example| example.id.split('/').next() == Some(group);
+        let members = predictions.iter().zip(examples).filter(|(_, example)| is_member(example));
+        // The scores need no texts.
+        let bare = |example: &Example| Example { id: String::new(), texts: Vec::new(), target: example.target };
+        let (predictions, members): (Vec<Target>, Vec<Example>) =
+            members.map(|(prediction, example)| (*prediction, bare(example))).unzip();
+        let scores = scores(task, &predictions, &members).filter(|_| !members.is_empty())?;
+        Some((group, members.len(), scores))
+    };
+    task.groups().iter().filter_map(of).collect()
+}
+
 /// The best constant prediction by `train`: its most frequent class (the first of equals; for multiple choice the most
 /// frequent position of the right answer), for STS-B its mean score. `Target::None` if `train` has no labels.
 pub fn majority(task: Task, train: &[Example]) -> Target {
@@ -102,6 +122,21 @@ mod tests {
         assert_eq!(scores(rte, &[Class(1)], &examples(&[Target::None])), None);
         assert_eq!(scores(rte, &[Target::None], &examples(&[Class(1)])), None);
         assert_eq!(scores(rte, &[], &examples(&[Class(1)])), None);
+    }
+
+    #[test]
+    fn groups_are_scored_by_themselves() {
+        use Target::Class;
+        let race = "race".parse().unwrap();
+        let example = |id: &str, class| Example { id: id.to_owned(), texts: vec![], target: Class(class) };
+        let mut examples = vec![example("middle/1.txt:0", 0), example("high/1.txt:0", 1), example("high/2.txt:0", 2)];
+        let found = group_scores(race, &[Class(0), Class(1), Class(3)], &examples);
+        let expected = [("middle", 1, vec![(Metric::Accuracy, 1.0)]), ("high", 2, vec![(Metric::Accuracy, 0.5)])];
+        assert_eq!(found, expected);
+        assert_eq!(group_scores(race, &[Class(0)], &examples[..1]).len(), 1);
+        examples[1].target = Target::None;
+        assert_eq!(group_scores(race, &[Class(0); 3], &examples).len(), 1);
+        assert!(group_scores("rte".parse().unwrap(), &[Class(0)], &examples[..1]).is_empty());
     }
 
     #[test]

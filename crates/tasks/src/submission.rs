@@ -13,7 +13,7 @@ pub fn submission_name(task: Task, split: Split) -> &'static str {
 }
 
 /// Writes the predictions, one for each of `examples`: GLUE's `index<tab>prediction` with the labels of the official
-/// files (STS-B: the score with three decimals), Story Cloze's `InputStoryid,AnswerRightEnding`. Benchmarks that take no
+/// files (STS-B: the score from 0 to 5 with three decimals), Story Cloze's `InputStoryid,AnswerRightEnding`. Benchmarks that take no
 /// submissions (SNLI, SciTail, RACE) get GLUE's format.
 ///
 /// # Errors
@@ -35,7 +35,7 @@ pub fn write_submission(
         let id = &example.id;
         let prediction = match (task.answer(), prediction) {
             (Answer::Label(labels), &Target::Class(class)) => labels.get(class).map(|&label| label.to_owned()),
-            (Answer::Score, Target::Score(score)) => Some(format!("{score:.3}")),
+            (Answer::Score, Target::Score(score)) => Some(format!("{:.3}", score.clamp(0.0, 5.0))),
             _ => None,
         };
         let prediction =
@@ -71,6 +71,11 @@ mod tests {
             "index\tprediction\n0\tnot_entailment\n1\tentailment\n"
         );
         assert_eq!(written("stsb", &["7"], &[Score(3.25)]).unwrap(), "index\tprediction\n7\t3.250\n");
+        assert_eq!(
+            written("stsb", &["7", "8"], &[Score(5.25), Score(-1.0)]).unwrap(),
+            "index\tprediction\n7\t5.000\n8\t0.000\n"
+        );
+        assert_eq!(written("ax", &["7"], &[Class(2)]).unwrap(), "index\tprediction\n7\tcontradiction\n");
         assert_eq!(written("cola", &["7"], &[Class(1)]).unwrap(), "index\tprediction\n7\t1\n");
         assert_eq!(
             written("storycloze", &["b929f263", "a,\"b"], &[Class(0), Class(1)]).unwrap(),
@@ -86,8 +91,8 @@ mod tests {
     #[test]
     fn names() {
         let name = |task: &str, split| submission_name(task.parse().unwrap(), split);
-        let glue = ["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI"];
-        for (task, file) in ["cola", "sst2", "mrpc", "stsb", "qqp", "qnli", "rte", "wnli"].into_iter().zip(glue) {
+        let glue = ["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI", "AX"];
+        for (task, file) in ["cola", "sst2", "mrpc", "stsb", "qqp", "qnli", "rte", "wnli", "ax"].into_iter().zip(glue) {
             assert_eq!(name(task, Split::Test), format!("{file}.tsv"));
         }
         assert_eq!(name("mnli", Split::Test), "MNLI-m.tsv");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::TaskError;
 use crate::files::Place;
 use crate::metrics::Metric;
+use crate::paper::Paper;
 use crate::tasks::ALL;
 
 /// One of the tasks; parsed from and written as its name on the command line (`rte`).
@@ -32,6 +33,12 @@ pub(crate) struct Definition {
     pub submission: &'static str,
     /// Name of the submission file of the mismatched sets, if the task has such.
     pub submission_mismatched: Option<&'static str>,
+    /// The task whose model is scored on this one, which has no training set (AX).
+    pub trained_on: Option<&'static Definition>,
+    /// The parts that are scored by themselves too; an example's id begins with the name of its part and `/`.
+    pub groups: &'static [&'static str],
+    /// What the paper reports.
+    pub paper: &'static [Paper],
     /// Where the data is had, for the error when it is not there.
     pub source: &'static str,
     pub read: fn(&Place) -> Result<Dataset, TaskError>,
@@ -126,6 +133,9 @@ pub fn read(task: Task, data_dir: &Path, split: Split) -> Result<Dataset, TaskEr
     if split.is_mismatched() && task.0.submission_mismatched.is_none() {
         return Err(TaskError::NoSuchSplit { task: task.title(), split });
     }
+    if split == Split::Train && task.trained_on() != task {
+        return Err(TaskError::NoTrainingSet { task, trained_on: task.trained_on() });
+    }
     let dataset = (task.0.read)(&Place { task, data_dir, split })?;
     if dataset.examples.is_empty() {
         return Err(TaskError::Empty { path: dataset.files.into_iter().next().unwrap_or_default(), split });
@@ -162,6 +172,26 @@ impl Task {
     /// The metrics reported; the first is the one of the paper's tables.
     pub fn metrics(self) -> &'static [Metric] {
         self.0.metrics
+    }
+
+    /// The task on which models are trained that are scored on this one: itself, but MNLI for AX, which has no training set.
+    pub fn trained_on(self) -> Task {
+        self.0.trained_on.map_or(self, Task)
+    }
+
+    /// Names of the parts that are scored by themselves too: RACE's middle and high school.
+    pub fn groups(self) -> &'static [&'static str] {
+        self.0.groups
+    }
+
+    /// What the paper reports of GPT-1 on this task; nothing on WNLI and AX.
+    pub fn paper(self) -> &'static [Paper] {
+        self.0.paper
+    }
+
+    /// The names of all tasks, with spaces between them, for help texts.
+    pub fn names() -> String {
+        ALL.iter().map(|task| task.name()).collect::<Vec<_>>().join(" ")
     }
 
     /// The labels, class by class; none for a score.
@@ -266,5 +296,14 @@ impl Dataset {
     /// The empty split, to be filled by a task's reader.
     pub(crate) fn new(place: &Place, files: Vec<PathBuf>) -> Dataset {
         Dataset { task: place.task, split: place.split, examples: Vec::new(), dropped: 0, notes: Vec::new(), files }
+    }
+
+    /// Counts and notes rows of the file that had no gold label.
+    pub(crate) fn drop_unlabelled(&mut self, n: usize) {
+        if n > 0 {
+            self.dropped += n;
+            let path = self.files.first().map_or(String::new(), |path| path.display().to_string());
+            self.notes.push(format!("{path}: dropped {n} pairs without a gold label"));
+        }
     }
 }

@@ -12,19 +12,32 @@ pub(crate) struct Table<'a> {
     /// The column of the id; a file without it gets the number of the row.
     pub id: &'a str,
     pub texts: &'a [&'a str],
-    /// May be absent from test sets.
-    pub label: &'a str,
+    /// May be absent from test sets; `None` in files that have no labels at all.
+    pub label: Option<&'a str>,
     /// Whether rows with a wrong number of columns are skipped and counted, for official data that has such rows;
     /// otherwise they are an error.
     pub skip_broken: bool,
+    /// Whether the label `-` says that the annotators did not agree: such rows are dropped and counted.
+    pub drop_dash: bool,
 }
+
+/// The table that most tasks of GLUE have.
+pub(crate) const GLUE: Table = Table {
+    columns: None,
+    id: "index",
+    texts: &["sentence1", "sentence2"],
+    label: Some("label"),
+    skip_broken: false,
+    drop_dash: false,
+};
 
 /// Reads a table as a split.
 pub(crate) fn read(place: &Place, path: PathBuf, table: &Table) -> Result<Dataset, TaskError> {
     let mut dataset = Dataset::new(place, vec![path.clone()]);
-    let mut first_broken = None;
+    let (mut n_dashes, mut n_broken, mut first_broken) = (0, 0, None);
     for_each_row(&path, place.split.is_test(), table, |line, row| {
         match row {
+            Ok(Row { label: Some("-"), .. }) if table.drop_dash => n_dashes += 1,
             Ok(row) => {
                 let target = match row.label {
                     Some(label) => place.target(&path, line, label)?,
@@ -35,17 +48,18 @@ pub(crate) fn read(place: &Place, path: PathBuf, table: &Table) -> Result<Datase
             }
             Err(error) if !table.skip_broken => return Err(error),
             Err(_) => {
-                dataset.dropped += 1;
+                n_broken += 1;
                 first_broken.get_or_insert(line);
             }
         }
         Ok(())
     })?;
+    dataset.drop_unlabelled(n_dashes);
     if let Some(line) = first_broken {
+        dataset.dropped += n_broken;
         dataset.notes.push(format!(
-            "{}: skipped {} rows with a wrong number of columns, the first on line {line}; the official file has some",
+            "{}: skipped {n_broken} rows with a wrong number of columns, the first on line {line}; the official file has some",
             path.display(),
-            dataset.dropped
         ));
     }
     Ok(dataset)
@@ -58,7 +72,9 @@ pub(crate) struct Row<'a> {
     pub label: Option<&'a str>,
 }
 
-/// Calls `each` with the line and the content of every row, or with the error that says how the row is broken.
+/// Calls `each` with the line and the content of every row, or with the error that says how the row is broken. A row may
+/// end early if it has all columns that are read, as SNLI's rows of a single annotator do, and may have empty cells
+/// too many.
 pub(crate) fn for_each_row(
     path: &Path,
     label_optional: bool,
@@ -77,7 +93,8 @@ pub(crate) fn for_each_row(
             return Ok(());
         };
         n_rows += 1;
-        if cells.len() != header.columns.len() {
+        let surplus = cells.get(header.columns.len()..).unwrap_or_default();
+        if cells.len() < header.n_needed || surplus.iter().any(|cell| !cell.is_empty()) {
             let (found, expected) = (cells.len(), header.columns.len());
             let columns = header.columns.join(", ");
             return each(line, Err(TaskError::Row { path: path.to_path_buf(), line, found, expected, columns }));
@@ -95,26 +112,26 @@ struct Header {
     id: Option<usize>,
     texts: Vec<usize>,
     label: Option<usize>,
+    /// How many cells a row must have so that none of these is missing.
+    n_needed: usize,
 }
 
 impl Header {
     fn find(path: &Path, columns: &[&str], table: &Table, label_optional: bool) -> Result<Header, TaskError> {
         let at = |name: &str| columns.iter().position(|column| column.trim() == name);
+        let wanted = table.label.filter(|_| !label_optional);
         let need = |name: &str| {
             at(name).ok_or_else(|| TaskError::Column {
                 path: path.to_path_buf(),
                 missing: name.to_owned(),
-                expected: [table.texts, &[table.label][..usize::from(!label_optional)]].concat().join(", "),
+                expected: table.texts.iter().copied().chain(wanted).collect::<Vec<_>>().join(", "),
                 found: columns.join(", ").chars().take(200).collect(),
             })
         };
-        let texts = table.texts.iter().map(|text| need(text)).collect::<Result<_, _>>()?;
-        let label = if label_optional { at(table.label) } else { Some(need(table.label)?) };
-        Ok(Header {
-            columns: columns.iter().map(|&column| column.to_owned()).collect(),
-            id: at(table.id),
-            texts,
-            label,
-        })
+        let texts = table.texts.iter().map(|text| need(text)).collect::<Result<Vec<_>, _>>()?;
+        let label = wanted.map(need).transpose()?.or_else(|| at(table.label?));
+        let id = at(table.id);
+        let n_needed = texts.iter().copied().chain(label).chain(id).max().map_or(0, |last| last + 1);
+        Ok(Header { columns: columns.iter().map(|&column| column.to_owned()).collect(), id, texts, label, n_needed })
     }
 }

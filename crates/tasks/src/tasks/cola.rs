@@ -4,7 +4,7 @@
 use crate::files::Place;
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "cola",
@@ -15,6 +15,9 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Matthews],
     submission: "CoLA.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("CoLA", 45.4, 4)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/CoLA.zip there",
     read,
 };
@@ -23,5 +26,5 @@ fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
     let columns: &[&str] = &["source", "label", "mark", "sentence"];
     let columns = (!place.split.is_test()).then_some(columns);
-    tsv::read(place, path, &Table { columns, id: "index", texts: &["sentence"], label: "label", skip_broken: false })
+    tsv::read(place, path, &Table { columns, texts: &["sentence"], ..tsv::GLUE })
 }

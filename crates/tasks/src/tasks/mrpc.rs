@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::files::{Place, for_each_line};
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, Split, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, Split, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "mrpc",
@@ -20,13 +20,15 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::F1, Metric::Accuracy],
     submission: "MRPC.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("MRPC", 82.3, 4)],
     source: "put https://dl.fbaipublicfiles.com/senteval/senteval_data/msr_paraphrase_train.txt, msr_paraphrase_test.txt beside it \
              and https://dl.fbaipublicfiles.com/glue/data/mrpc_dev_ids.tsv (as dev_ids.tsv) there",
     read,
 };
 
-const TABLE: Table =
-    Table { columns: None, id: "index", texts: &["#1 String", "#2 String"], label: "Quality", skip_broken: false };
+const TABLE: Table = Table { texts: &["#1 String", "#2 String"], label: Some("Quality"), ..tsv::GLUE };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     if let Some(path) = place.try_find(&[&super::glue_file(place)])? {

@@ -4,7 +4,7 @@
 use crate::files::Place;
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "qnli",
@@ -15,13 +15,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "QNLI.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("QNLI", 88.1, 2)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/QNLIv2.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table =
-        Table { columns: None, id: "index", texts: &["question", "sentence"], label: "label", skip_broken: false };
-    tsv::read(place, path, &table)
+    tsv::read(place, path, &Table { texts: &["question", "sentence"], ..tsv::GLUE })
 }

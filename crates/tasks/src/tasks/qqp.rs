@@ -5,7 +5,7 @@
 use crate::files::Place;
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "qqp",
@@ -16,13 +16,16 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::F1, Metric::Accuracy],
     submission: "QQP.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("QQP", 70.3, 4)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/QQP-clean.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table =
-        Table { columns: None, id: "id", texts: &["question1", "question2"], label: "is_duplicate", skip_broken: true };
-    tsv::read(place, path, &table)
+    let texts = &["question1", "question2"];
+    let label = Some("is_duplicate");
+    tsv::read(place, path, &Table { id: "id", texts, label, skip_broken: true, ..tsv::GLUE })
 }

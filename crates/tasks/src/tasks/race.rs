@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::files::{Place, read_text};
 use crate::jsonl::json_error;
 use crate::task::Definition;
-use crate::{Answer, Dataset, Example, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Example, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "race",
@@ -20,6 +20,13 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "RACE.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &["middle", "high"],
+    paper: &[
+        Paper { group: Some("middle"), ..Paper::new("RACE-m", 62.9, 3) },
+        Paper { group: Some("high"), ..Paper::new("RACE-h", 57.4, 3) },
+        Paper::new("RACE", 59.0, 3),
+    ],
     source: "unpack http://www.cs.cmu.edu/~glai1/data/race/RACE.tar.gz there",
     read,
 };
@@ -60,7 +67,9 @@ fn articles(folder: &Path) -> Result<Vec<PathBuf>, TaskError> {
     let mut paths = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "txt") {
+        // A Mac leaves files like ._10.txt in what it unpacks.
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|extension| extension == "txt") {
             paths.push(path);
         }
     }

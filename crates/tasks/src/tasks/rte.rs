@@ -3,8 +3,8 @@
 
 use crate::files::Place;
 use crate::task::Definition;
-use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::tsv;
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "rte",
@@ -15,13 +15,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "RTE.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("RTE", 56.0, 2)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/RTE.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table =
-        Table { columns: None, id: "index", texts: &["sentence1", "sentence2"], label: "label", skip_broken: false };
-    tsv::read(place, path, &table)
+    tsv::read(place, path, &tsv::GLUE)
 }

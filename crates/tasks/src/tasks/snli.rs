@@ -1,10 +1,11 @@
 //! SNLI, Stanford Natural Language Inference (Bowman et al. 2015): does sentence2 follow from sentence1, contradict it, or
-//! neither? JSON lines: gold_label, sentence1, sentence2, pairID, and more that is not used. Pairs whose gold_label is `-`,
-//! because the annotators did not agree, are dropped, as by everybody.
+//! neither? JSON lines, or a table with the same names: gold_label, sentence1, sentence2, pairID, and more that is not used.
+//! Pairs whose gold_label is `-`, because the annotators did not agree, are dropped, as by everybody.
 
 use crate::files::Place;
 use crate::task::Definition;
-use crate::{Answer, Dataset, Kind, Metric, TaskError, jsonl};
+use crate::tsv;
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "snli",
@@ -15,11 +16,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "SNLI.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("SNLI", 89.9, 2)],
     source: "unpack https://nlp.stanford.edu/projects/snli/snli_1.0.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
-    let path = place.find(&[&format!("snli_1.0_{}.jsonl", place.split)])?;
-    jsonl::read(place, path, &[])
+    let file = format!("snli_1.0_{}", place.split);
+    super::read_nli(place, &[format!("{file}.jsonl"), format!("{file}.txt")], &tsv::GLUE)
 }

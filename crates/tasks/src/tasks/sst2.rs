@@ -4,7 +4,7 @@
 use crate::files::Place;
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "sst2",
@@ -15,12 +15,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "SST-2.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("SST-2", 91.3, 4)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/SST-2.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table = Table { columns: None, id: "index", texts: &["sentence"], label: "label", skip_broken: false };
-    tsv::read(place, path, &table)
+    tsv::read(place, path, &Table { texts: &["sentence"], ..tsv::GLUE })
 }

@@ -7,7 +7,7 @@
 
 use crate::files::{Place, read_text};
 use crate::task::Definition;
-use crate::{Answer, Dataset, Example, Kind, Metric, Split, Target, TaskError, csv, numpy};
+use crate::{Answer, Dataset, Example, Kind, Metric, Paper, Split, Target, TaskError, csv, numpy};
 
 pub(super) static TASK: Definition = Definition {
     name: "storycloze",
@@ -18,6 +18,9 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "StoryCloze.csv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("Story Cloze", 86.5, 3)],
     source: "the files are sent on request: https://cs.rochester.edu/nlp/rocstories/; put the two of spring 2016 there",
     read,
 };

@@ -4,7 +4,7 @@
 use crate::files::Place;
 use crate::task::Definition;
 use crate::tsv::{self, Table};
-use crate::{Answer, Dataset, Kind, Metric, TaskError};
+use crate::{Answer, Dataset, Kind, Metric, Paper, TaskError};
 
 pub(super) static TASK: Definition = Definition {
     name: "stsb",
@@ -15,13 +15,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Pearson, Metric::Spearman],
     submission: "STS-B.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[Paper::new("STS-B", 82.0, 4)],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/STS-B.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table =
-        Table { columns: None, id: "index", texts: &["sentence1", "sentence2"], label: "score", skip_broken: false };
-    tsv::read(place, path, &table)
+    tsv::read(place, path, &Table { label: Some("score"), ..tsv::GLUE })
 }

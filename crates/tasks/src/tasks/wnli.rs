@@ -3,7 +3,7 @@
 
 use crate::files::Place;
 use crate::task::Definition;
-use crate::tsv::{self, Table};
+use crate::tsv;
 use crate::{Answer, Dataset, Kind, Metric, TaskError};
 
 pub(super) static TASK: Definition = Definition {
@@ -15,13 +15,14 @@ pub(super) static TASK: Definition = Definition {
     metrics: &[Metric::Accuracy],
     submission: "WNLI.tsv",
     submission_mismatched: None,
+    trained_on: None,
+    groups: &[],
+    paper: &[],
     source: "unpack https://dl.fbaipublicfiles.com/glue/data/WNLI.zip there",
     read,
 };
 
 fn read(place: &Place) -> Result<Dataset, TaskError> {
     let path = place.find(&[&super::glue_file(place)])?;
-    let table =
-        Table { columns: None, id: "index", texts: &["sentence1", "sentence2"], label: "label", skip_broken: false };
-    tsv::read(place, path, &table)
+    tsv::read(place, path, &tsv::GLUE)
 }

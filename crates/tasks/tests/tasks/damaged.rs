@@ -7,7 +7,7 @@ use gpt1_tasks::{Special, Split, Task, inputs, read};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::samples::{FILES, folder, write};
+use crate::samples::{FILES, FORMS, folder_of, write};
 
 /// One damage to a file; positions are shares of its length.
 #[derive(Clone, Debug)]
@@ -82,14 +82,17 @@ fn damaged_files_never_panic() {
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
     };
     eprintln!("GPT1_TEST_SEED={seed}");
-    let folder = folder();
-    for (name, content) in FILES {
+    let folders = [FILES, FORMS].map(folder_of);
+    let files = FILES.iter().map(|file| (file, &folders[0])).chain(FORMS.iter().map(|file| (file, &folders[1])));
+    for ((name, content), folder) in files {
         let task = Task::all().iter().copied().find(|task| name.starts_with(task.title())).unwrap();
         let split = [
             ("dev_mismatched", Split::DevMismatched),
             ("test_mismatched", Split::TestMismatched),
             ("test", Split::Test),
             ("dev", Split::Dev),
+            ("diagnostic-full", Split::Dev),
+            ("AX.tsv", Split::Test),
         ]
         .into_iter()
         // "cloze_test_val" is train and dev.

@@ -97,6 +97,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("WNLI/dev.tsv", "index\tsentence1\tsentence2\tlabel\n0\tThe drain is clogged.\tThe hair.\t0\n"),
     ("WNLI/test.tsv", "index\tsentence1\tsentence2\n0\tMaude and Dora.\tHorses ran away.\n"),
     (
+        "AX/AX.tsv",
+        "index\tsentence1\tsentence2\n0\tThe cat sat on the \"mat.\tThe cat did not sit.\n1\tThe cat did not sit.\t\n",
+    ),
+    (
         "SNLI/snli_1.0_train.jsonl",
         "{\"annotator_labels\": [\"neutral\"], \"captionID\": \"3416050480.jpg#4\", \"gold_label\": \"neutral\", \"pairID\": \"3416050480.jpg#4r1n\", \"sentence1\": \"A person on a horse.\", \"sentence1_binary_parse\": \"( A )\", \"sentence1_parse\": \"(ROOT)\", \"sentence2\": \"A \\\"person is training.\", \"sentence2_parse\": \"(ROOT)\"}\n{\"annotator_labels\": [\"neutral\", \"entailment\"], \"gold_label\": \"-\", \"pairID\": \"1r1e\", \"sentence1\": \"Two\", \"sentence2\": \"n/a\"}\n{\"gold_label\": \"contradiction\", \"sentence1\": \"Children smiling.\", \"sentence2\": \"They frown.\"}\n",
     ),
@@ -147,10 +151,45 @@ pub const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The other official forms of some tasks: a folder with these has nothing of `FILES`.
+pub const FORMS: &[(&str, &str)] = &[
+    // Pairs of a single annotator end early in one distribution and in empty cells in another.
+    (
+        "SNLI/snli_1.0_train.txt",
+        "gold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tcaptionID\tpairID\tlabel1\tlabel2\tlabel3\tlabel4\tlabel5\nneutral\t( This )\t( The )\t(ROOT This)\t(ROOT The)\tThis \"church choir.\tThe church has cracks.\t2677109430.jpg#1\t2677109430.jpg#1r1n\tneutral\tcontradiction\tcontradiction\tneutral\tneutral\n-\t( A )\t( B )\t(A)\t(B)\tTwo.\tn/a\t2.jpg#1\t2.jpg#1r1e\tneutral\tentailment\t\t\t\ncontradiction\t( A )\t( B )\t(A)\t(B)\tA choir.\tA baseball game.\t3.jpg#1\t3.jpg#1r1c\tcontradiction\t\t\t\t\nentailment\t( A )\t( B )\t(A)\t(B)\tA woman.\tA person.\t4.jpg#1\t4.jpg#1r1e\tentailment\n",
+    ),
+    (
+        "MNLI/multinli_1.0_train.jsonl",
+        "{\"annotator_labels\": [\"neutral\"], \"genre\": \"government\", \"gold_label\": \"neutral\", \"pairID\": \"31193n\", \"promptID\": \"31193\", \"sentence1\": \"Conceptually \\\"cream skimming.\", \"sentence1_binary_parse\": \"( )\", \"sentence1_parse\": \"(ROOT)\", \"sentence2\": \"Product and geography. \", \"sentence2_binary_parse\": \"( )\", \"sentence2_parse\": \"(ROOT)\" }\n{\"gold_label\": \"-\", \"pairID\": \"1e\", \"sentence1\": \"a\", \"sentence2\": \"b\"}\n",
+    ),
+    (
+        "MNLI/multinli_1.0_dev_matched.txt",
+        "gold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tpromptID\tpairID\tgenre\tlabel1\tlabel2\tlabel3\tlabel4\tlabel5\nneutral\t( )\t( )\t(ROOT)\t(ROOT)\tThe new rights.\tEveryone \"likes.\t63735\t63735n\tslate\tneutral\tentailment\tneutral\tneutral\tneutral\n-\t( )\t( )\t(ROOT)\t(ROOT)\tThis site.\tThe site.\t91383\t91383c\tgovernment\tcontradiction\tneutral\tentailment\tneutral\tentailment\n",
+    ),
+    (
+        "SciTail/predictor_format/scitail_1.0_structure_train.jsonl",
+        "{\"question\":\"Which process changes liquid water into water vapor?\",\"gold_label\":\"entails\",\"sentence1\":\"Water droplets can be changed by \\\"evaporation .\",\"answer\":\"evaporation.\",\"sentence2\":\"Evaporation is responsible.\",\"sentence2_structure\":\"Evaporation<>is<>responsible\"}\n{\"question\":\"What?\",\"gold_label\":\"neutral\",\"sentence1\":\"a\",\"answer\":\"c\",\"sentence2\":\"b\",\"sentence2_structure\":\"\"}\n",
+    ),
+    (
+        "SciTail/dgem_format/scitail_1.0_structure_dev.tsv",
+        "An \"introduction.\tReplace another.\tneutral\tReplace<>another<>$$$\nPoisons act.\tPoisons are.\tentails\t\n",
+    ),
+    // Read as the development set, and as the test set where there is nothing without labels.
+    (
+        "AX/diagnostic-full.tsv",
+        "Lexical Semantics\tPredicate-Argument Structure\tLogic\tKnowledge\tDomain\tPremise\tHypothesis\tLabel\r\n\t\tNegation\t\tArtificial\tThe cat sat on the \"mat.\tThe cat did not sit.\tcontradiction\r\nLexical entailment;Factivity\tCore args\t\tWorld knowledge\tNews\ta\tb\tneutral\r\n",
+    ),
+];
+
 /// A new folder with the sample files.
 pub fn folder() -> tempfile::TempDir {
+    folder_of(FILES)
+}
+
+/// A new folder with these files.
+pub fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, content) in FILES {
+    for (name, content) in files {
         write(folder.path(), name, content.as_bytes());
     }
     folder
