@@ -15,7 +15,8 @@
 //!     params: [finetune]          # sections (or section.key) of the preset that the result depends on
 //!     set: {finetune.seed: "${seed}"}   # overrides of the preset: --set finetune.seed=...; none where seed is null
 //!     args: {task: "${task}"}     # --task rte
-//!     deps: {data: "${data}"}     # --data PATH: a path, or ${stage.out}, or ${stage.out}/folder
+//!     deps: {data: "${data}"}     # --data PATH: a path, or ${stage.out}, or ${stage.out}/folder; a flag that may be repeated
+//!                                 # is written data[this] and data[that]
 //!     cases:                      # additions for some settings
 //!       - when: init == scratch
 //!         args: {init: scratch}

@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// All stage programs.
-pub const PROGRAMS: [Program; 6] = [
+pub const PROGRAMS: [Program; 8] = [
     Program {
         run: "sample-data",
         version: version::SAMPLE_DATA,
@@ -60,6 +60,20 @@ pub const PROGRAMS: [Program; 6] = [
         takes_config: false,
         required: &["task", "model", "data", "split"],
         optional: &[],
+    },
+    Program {
+        run: "evaluate zero-shot",
+        version: version::EVALUATE,
+        takes_config: false,
+        required: &["model", "data"],
+        optional: &["tasks", "words"],
+    },
+    Program {
+        run: "evaluate report",
+        version: version::EVALUATE,
+        takes_config: false,
+        required: &["scores"],
+        optional: &["pretrain", "zero-shot"],
     },
 ];
 

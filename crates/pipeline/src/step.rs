@@ -101,7 +101,7 @@ impl<'a> StepBuilder<'a, '_> {
         // A flag that something is wrong with is not said to be missing as well.
         let is_right = self.problems.len() == n_before;
         for flag in program.required.iter().filter(|_| is_right) {
-            if given.contains(*flag) {
+            if given.iter().any(|given| flag_of(given) == *flag) {
                 continue;
             }
             let name = &self.stage.name;
@@ -130,10 +130,10 @@ impl<'a> StepBuilder<'a, '_> {
 
     fn check_flag(&mut self, program: Option<&Program>, flag: &Text, given: bool) {
         if let Some(program) = program
-            && !program.flags().contains(&flag.text.as_str())
+            && !program.flags().contains(&flag_of(&flag.text))
         {
             let what = format!("flag of gpt1-{}", program.run);
-            self.problems.push(Problem::new(&flag.place, unknown(&what, &flag.text, &program.flags())));
+            self.problems.push(Problem::new(&flag.place, unknown(&what, flag_of(&flag.text), &program.flags())));
         }
         if given {
             self.problems.push(Problem::new(&flag.place, format!("{} is given twice", flag.text)));
