@@ -41,6 +41,24 @@ fn every_sample_task_is_fine_tuned_and_scored() {
         let predictions = fs_err::read_to_string(scores.join("predictions.tsv")).unwrap();
         assert_eq!(Some(predictions.lines().count() as u64 - 1), json["n"].as_u64(), "{task}");
     }
+    // The two sets that MNLI's model is scored on besides; then all results stand in one table.
+    let mnli = dir.path().join("mnli");
+    for (task, split, file) in
+        [("mnli", "dev_mismatched", "MNLI-mm.tsv"), ("ax", "dev", "AX.tsv"), ("ax", "test", "AX.tsv")]
+    {
+        let out = dir.path().join(format!("{task}-{split}"));
+        succeed(
+            "evaluate",
+            &["--task", task, "--model", text(&mnli), "--data", &data, "--split", split, "--out", text(&out)],
+        );
+        assert!(out.join(file).is_file());
+    }
+    let table = succeed("evaluate", &["table", text(dir.path()), "--json"]);
+    let table: serde_json::Value = serde_json::from_str(&table).unwrap();
+    for row in table["rows"].as_array().unwrap() {
+        assert!(row["scores"][0]["median"].is_number() && row["majority"].is_number(), "{row}");
+    }
+    assert_eq!((table["glue"][0]["n_tasks"].as_u64(), table["columns"].as_array().unwrap().len()), (Some(9), 1));
 }
 
 #[test]

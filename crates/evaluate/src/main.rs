@@ -39,10 +39,9 @@ enum Command {
 
 #[derive(Args)]
 struct EvaluateArgs {
-    /// The task: cola sst2 mrpc stsb qqp mnli qnli rte wnli snli scitail race storycloze
-    #[arg(long)]
+    #[arg(long, help = format!("The task: {}", Task::names()))]
     task: Task,
-    /// The fine-tuned model's directory
+    /// The fine-tuned model's directory; for ax that of a model of mnli
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// The folder that holds the tasks' official folders (RTE, SST-2 ...)
@@ -80,7 +79,9 @@ fn evaluate(args: EvaluateArgs) -> Result<()> {
     let done = run(&options)?;
     match &done.scores {
         Some([model, majority]) => {
-            std::io::stdout().write_all(gpt1_finetune::table(model, majority).as_bytes())?;
+            let mut table = gpt1_finetune::table(model, majority);
+            done.report.write_groups(&mut table);
+            std::io::stdout().write_all(table.as_bytes())?;
         }
         None => eprintln!("no scores: {}", done.report.reason.as_deref().unwrap_or_default()),
     }

@@ -10,6 +10,7 @@ mod tasks;
 mod zero_shot;
 
 use crate::Report;
+use crate::table::Table;
 use anyhow::{Context, bail};
 use clap::Args;
 use gpt1_artifacts::manifest::Manifest;
@@ -64,7 +65,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let results = args.scores.iter().map(|dir| read_scores(dir)).collect::<anyhow::Result<Vec<Report>>>()?;
     let sections = [
         pretraining::section(&args.pretrain)?,
-        tasks::section(&results),
+        tasks::section(&Table::new(crate::results::find(&args.scores)?)),
         layers::section(&results)?,
         zero_shot::section(&args.zero_shot)?,
         ablations::section(&results),

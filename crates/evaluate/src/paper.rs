@@ -1,34 +1,70 @@
-//! Table 5 of the paper; the other tables' numbers stand with their tasks.
+//! What the paper reports beside each task's own numbers ([`gpt1_tasks::Task::paper`]): GLUE's average and the ablations.
 
-/// A row of table 5: the scores of the test sets, by the metric of the other tables.
-#[derive(Debug)]
+/// GPT-1's score on GLUE, times 100 (table 4): the mean over the nine tasks of the mean of each task's metrics.
+pub const GLUE: f64 = 72.8;
+
+/// The number of its table.
+pub const GLUE_TABLE: u8 = 4;
+
+/// The tasks of that average, by name.
+pub const GLUE_TASKS: [&str; 9] = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"];
+
+/// A row of table 5.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ablation {
-    /// What the paper calls it.
+    /// What was changed.
     pub name: &'static str,
-    /// The mean that the paper gives.
+    /// The mean of the scores.
     pub average: f64,
-    /// By task, in the paper's order.
-    pub scores: [(&'static str, f64); 8],
+    /// Of [`ABLATION_TASKS`], times 100: CoLA Matthews, SST-2 accuracy, MRPC F1, STS-B Pearson, QQP F1, MNLI, QNLI and RTE
+    /// accuracy. MNLI is the mean of matched and mismatched.
+    pub scores: [f64; 8],
 }
 
-const fn row(name: &'static str, average: f64, s: [f64; 8]) -> Ablation {
-    let scores = [
-        ("cola", s[0]),
-        ("sst2", s[1]),
-        ("mrpc", s[2]),
-        ("stsb", s[3]),
-        ("qqp", s[4]),
-        ("mnli", s[5]),
-        ("qnli", s[6]),
-        ("rte", s[7]),
-    ];
-    Ablation { name, average, scores }
-}
+/// The columns of table 5, by name of the task.
+pub const ABLATION_TASKS: [&str; 8] = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"];
 
-/// Radford et al. 2018, table 5.
-pub const TABLE_5: [Ablation; 4] = [
-    row("Transformer w/ aux LM (full)", 74.7, [45.4, 91.3, 82.3, 82.0, 70.3, 81.8, 88.1, 56.0]),
-    row("Transformer w/o pre-training", 59.9, [18.9, 84.0, 79.4, 30.9, 65.5, 75.7, 71.2, 53.8]),
-    row("Transformer w/o aux LM", 75.0, [47.9, 92.0, 84.9, 83.2, 69.8, 81.1, 86.9, 54.4]),
-    row("LSTM w/ aux LM", 69.1, [30.3, 90.5, 83.2, 71.8, 68.1, 73.7, 81.1, 54.6]),
+/// Table 5.
+pub const ABLATIONS: [Ablation; 4] = [
+    Ablation {
+        name: "Transformer w/ aux LM (full)",
+        average: 74.7,
+        scores: [45.4, 91.3, 82.3, 82.0, 70.3, 81.8, 88.1, 56.0],
+    },
+    Ablation {
+        name: "Transformer w/o pre-training",
+        average: 59.9,
+        scores: [18.9, 84.0, 79.4, 30.9, 65.5, 75.7, 71.2, 53.8],
+    },
+    Ablation {
+        name: "Transformer w/o aux LM",
+        average: 75.0,
+        scores: [47.9, 92.0, 84.9, 83.2, 69.8, 81.1, 86.9, 54.4],
+    },
+    Ablation { name: "LSTM w/ aux LM", average: 69.1, scores: [30.3, 90.5, 83.2, 71.8, 68.1, 73.7, 81.1, 54.6] },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gpt1_tasks::Task;
+
+    #[test]
+    fn averages_are_those_of_the_scores() {
+        for Ablation { name, average, scores } in ABLATIONS {
+            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            // The paper rounds, or cuts off.
+            assert!((mean - average).abs() <= 0.1, "{name}: {mean}, the paper says {average}");
+        }
+    }
+
+    #[test]
+    fn the_full_model_of_table_5_is_that_of_tables_2_and_4() {
+        for (name, score) in ABLATION_TASKS.iter().zip(ABLATIONS[0].scores) {
+            let numbers = name.parse::<Task>().unwrap().paper();
+            let mean = numbers.iter().map(|number| number.score).sum::<f64>() / numbers.len() as f64;
+            assert!((mean - score).abs() < 0.051, "{name}: {mean}, table 5 says {score}");
+        }
+        assert!(GLUE_TASKS.iter().all(|name| name.parse::<Task>().is_ok()));
+    }
+}

@@ -17,7 +17,7 @@ const PREDICTIONS: &str = "predictions.tsv";
 pub struct Options {
     /// The task.
     pub task: Task,
-    /// The fine-tuned model's directory.
+    /// The fine-tuned model's directory; for AX that of a model of MNLI.
     pub model: PathBuf,
     /// The folder that holds the tasks' official folders.
     pub data: PathBuf,
@@ -47,7 +47,7 @@ pub struct Evaluated {
 /// Anything wrong with model, data or output; an earlier output is then untouched.
 pub fn run(options: &Options) -> Result<Evaluated, EvaluateError> {
     let Options { task, split, .. } = *options;
-    let TaskModel { file, model, encoder } = TaskModel::load(&options.model, task)?;
+    let TaskModel { file, model, encoder } = TaskModel::load(&options.model, task.trained_on())?;
     let dataset = read(task, &options.data, split)?;
 
     let precision = gpt1_kernels::Precision::chosen().name();
@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<Evaluated, EvaluateError> {
     for name in [PREDICTIONS, benchmark] {
         write_atomic(&out.join(name), |w| write_submission(task, &dataset.examples, &scored.predictions, w))?;
     }
-    let report = Report::new(&dataset, &scored, &file, model_digest);
+    let report = Report::new(&dataset, &scored, &file, &model.config, model_digest);
     write_json(&out.join("scores.json"), &report)?;
     let out = out.commit(manifest)?;
     let majority = scores(task, &vec![file.majority(); dataset.examples.len()], &dataset.examples);

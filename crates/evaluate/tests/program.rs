@@ -6,6 +6,7 @@ mod common;
 use common::{Place, finish};
 use gpt1_tasks::{Split, Target, Task, majority_scores, read, scores};
 use serde_json::Value;
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -86,6 +87,95 @@ fn scores_are_those_of_the_predictions() {
         assert_eq!(found["model"], gpt1_artifacts::digest::path(&done.out).unwrap());
         assert!(found["loss"].as_f64().unwrap() > 0.0);
     }
+}
+
+/// Writes a file and the folders to it.
+fn write(path: &Path, content: &str) {
+    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    fs_err::write(path, content).unwrap();
+}
+
+#[test]
+fn ax_is_scored_with_a_model_of_mnli() {
+    let place = Place::new(48);
+    let labels = ["entailment", "neutral", "contradiction"];
+    let pairs = (0..60).map(|i| (format!("the mill {}", ["bright", "old", "gloomy"][i % 3]), labels[i % 3]));
+    let (mut mnli, mut ax, mut full) = (
+        "index\tsentence1\tsentence2\tlabel1\tgold_label\n".to_owned(),
+        "index\tsentence1\tsentence2\n".to_owned(),
+        "Logic\tDomain\tPremise\tHypothesis\tLabel\n".to_owned(),
+    );
+    for (i, (text, label)) in pairs.enumerate() {
+        writeln!(mnli, "{i}\tanna\t{text}\t{label}\t{label}").unwrap();
+        writeln!(ax, "{i}\tanna\t{text}").unwrap();
+        writeln!(full, "\tNews\tanna\t{text}\t{label}").unwrap();
+    }
+    for (name, content) in [("MNLI/train.tsv", &mnli), ("MNLI/dev_matched.tsv", &mnli), ("AX/AX.tsv", &ax)] {
+        write(&place.data.join(name), content);
+    }
+    let refused = gpt1_finetune::run(&place.options("ax", "ax", &[])).unwrap_err().to_string();
+    assert!(refused.contains("AX has no training set") && refused.contains("--task mnli"), "{refused}");
+    let model = finish(&place.options("mnli", "model", &["finetune.n_epochs=12"])).out;
+
+    let out = place.join("ax-unlabelled");
+    let ran = evaluate("ax", &model, &place.data, "dev", &out);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let predictions = fs_err::read_to_string(out.join("AX.tsv")).unwrap();
+    assert!(predictions.starts_with("index\tprediction\n0\t"), "{predictions}");
+    assert!(json(&out.join("scores.json"))["metrics"].is_null());
+    write(&place.data.join("AX/diagnostic-full.tsv"), &full);
+    let out = place.join("ax-labelled");
+    let ran = evaluate("ax", &model, &place.data, "dev", &out);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(fs_err::read_to_string(out.join("AX.tsv")).unwrap(), predictions);
+    let ax: Task = "ax".parse().unwrap();
+    let dev = read(ax, &place.data, Split::Dev).unwrap();
+    let expected = scores(ax, &parse(ax, &predictions), &dev.examples).unwrap()[0].1;
+    let found = json(&out.join("scores.json"));
+    assert!((found["metrics"]["matthews"].as_f64().unwrap() - expected).abs() < 1e-12);
+    assert!(expected > 0.9, "{expected}");
+    assert_eq!((found["task"].as_str(), found["shape"]["n_embd"].as_u64()), (Some("ax"), Some(32)));
+
+    // No other model will do.
+    let rte = finish(&place.options("rte", "rte", &["finetune.n_epochs=1"])).out;
+    let ran = evaluate("ax", &rte, &place.data, "dev", &place.join("none"));
+    assert!(ran.code == 1 && ran.stderr.contains("fine-tuned on rte, not on mnli"), "{}", ran.stderr);
+}
+
+#[test]
+fn race_is_scored_by_school_too() {
+    let place = Place::new(48);
+    let answers = [["A", "B", "C", "D"], ["B", "B", "B", "B"]];
+    for split in ["train", "dev"] {
+        for (school, answers) in ["middle", "high"].into_iter().zip(answers) {
+            for (i, answer) in answers.into_iter().enumerate() {
+                let article = serde_json::json!({
+                    "article": "anna walks to the mill", "questions": ["bob sees a _"],
+                    "options": [["boat", "old mill", "grey", "anna"]], "answers": [answer], "id": "1",
+                });
+                write(&place.data.join(format!("RACE/{split}/{school}/{i}.txt")), &article.to_string());
+            }
+        }
+    }
+    let model = finish(&place.options("race", "model", &["finetune.n_epochs=1"])).out;
+    let out = place.join("scores");
+    let ran = evaluate("race", &model, &place.data, "dev", &out);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found = json(&out.join("scores.json"));
+    let predictions = fs_err::read_to_string(out.join("RACE.tsv")).unwrap();
+    for (school, answers) in ["middle", "high"].into_iter().zip(answers) {
+        let right =
+            (0..4).filter(|i| predictions.contains(&format!("\n{school}/{i}.txt:0\t{}\n", answers[*i]))).count();
+        let accuracy = right as f64 / 4.0;
+        let group = &found["groups"][school];
+        assert_eq!((group["n"].as_u64(), group["metrics"]["accuracy"].as_f64()), (Some(4), Some(accuracy)), "{found}");
+        // The majority answer of training is B.
+        let majority = answers.iter().filter(|answer| **answer == "B").count() as f64 / 4.0;
+        assert_eq!(group["majority"]["accuracy"].as_f64(), Some(majority));
+        let line = format!("{:<10} {accuracy:>8.4} {majority:>9.4}\n", format!("  {school}"));
+        assert!(ran.stdout.contains(&line), "{}", ran.stdout);
+    }
+    assert!(found["metrics"]["accuracy"].is_number());
 }
 
 #[test]

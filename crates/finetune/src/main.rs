@@ -31,8 +31,7 @@ struct Cli {
     /// Set one key of the configuration, e.g. finetune.seed=2
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// The task: cola sst2 mrpc stsb qqp mnli qnli rte wnli snli scitail race storycloze
-    #[arg(long)]
+    #[arg(long, help = format!("The task: {}", Task::names()))]
     task: Task,
     /// A pre-trained model's directory, or "scratch" for random weights
     #[arg(long, value_name = "DIR|scratch")]

@@ -1,4 +1,4 @@
-//! The twelve tasks and WNLI, in their official file names and columns.
+//! The twelve tasks, WNLI and AX, in their official file names and columns.
 //!
 //! Every task is made of balanced groups: what decides is order, binding, or the side of the valley, of the year or of the mood
 //! to which a villager or a word belongs; all other words stand equally often under each label. Train groups ask about
@@ -6,6 +6,7 @@
 //! belong to is told by the corpus alone.
 
 mod choice;
+mod diagnostic;
 mod entailment;
 mod grammar;
 mod inference;
@@ -38,6 +39,7 @@ pub fn files(world: &World, seed: u64) -> Vec<File> {
     files.extend(entailment::qnli(world, &mut Random::new(seed, "QNLI")));
     files.extend(entailment::rte(world, &mut Random::new(seed, "RTE")));
     files.extend(entailment::wnli(world, &mut Random::new(seed, "WNLI")));
+    files.extend(diagnostic::ax(world, &mut Random::new(seed, "AX")));
     files.extend(inference::snli(world, &mut Random::new(seed, "SNLI")));
     files.extend(entailment::scitail(world, &mut Random::new(seed, "SciTail")));
     files.extend(choice::race(world, &mut Random::new(seed, "RACE")));

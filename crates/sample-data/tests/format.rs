@@ -131,6 +131,13 @@ const TSV: &[(&str, &str, usize, usize)] = &[
     ("WNLI/train.tsv", "index\tsentence1\tsentence2\tlabel", 4, 1600),
     ("WNLI/dev.tsv", "index\tsentence1\tsentence2\tlabel", 4, 400),
     ("WNLI/test.tsv", "index\tsentence1\tsentence2", 3, 400),
+    ("AX/AX.tsv", "index\tsentence1\tsentence2", 3, 360),
+    (
+        "AX/diagnostic-full.tsv",
+        "Lexical Semantics\tPredicate-Argument Structure\tLogic\tKnowledge\tDomain\tPremise\tHypothesis\tLabel",
+        8,
+        360,
+    ),
     ("SciTail/tsv_format/scitail_1.0_train.tsv", "", 3, 2000),
     ("SciTail/tsv_format/scitail_1.0_dev.tsv", "", 3, 400),
     ("SciTail/tsv_format/scitail_1.0_test.tsv", "", 3, 400),
@@ -156,6 +163,18 @@ fn tsv_files_have_the_official_columns() {
     }
     let n_tsv = files.keys().filter(|path| Path::new(path).extension().is_some_and(|e| e == "tsv")).count();
     assert_eq!(n_tsv, TSV.len());
+}
+
+#[test]
+fn ax_has_the_same_pairs_with_labels_and_without() {
+    let files = generated(6);
+    let [unlabelled, labelled] =
+        ["AX", "diagnostic-full"].map(|name| rows(&files[&format!("tasks/AX/{name}.tsv")], true));
+    assert_eq!(unlabelled.len(), labelled.len());
+    assert!(unlabelled.iter().zip(&labelled).all(|(pair, row)| pair[1..] == row[5..7]));
+    for label in ["entailment", "neutral", "contradiction"] {
+        assert_eq!(3 * labelled.iter().filter(|row| row[7] == label).count(), labelled.len(), "{label}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Section, beside, escaped, median_of, shown, table, title};
 use crate::Report;
-use crate::paper::TABLE_5;
+use crate::paper::{ABLATION_TASKS, ABLATIONS};
 use gpt1_finetune::Training;
 use serde_json::json;
 
@@ -28,27 +28,27 @@ pub(super) fn section(results: &[Report]) -> Option<Section> {
     let head: Vec<String> = ["method", "mean"]
         .into_iter()
         .map(str::to_owned)
-        .chain(TABLE_5[0].scores.iter().map(|(task, _)| escaped(&title(task))))
+        .chain(ABLATION_TASKS.iter().map(|task| escaped(&title(task))))
         .collect();
     let (mut rows, mut data) = (Vec::new(), Vec::new());
-    for (i, paper) in TABLE_5.iter().enumerate() {
+    for (i, paper) in ABLATIONS.iter().enumerate() {
         let ours =
             |task: &str| median_of(results, |r| r.task == task && r.split == "dev" && row_of(&r.training) == Some(i));
-        let scores: Vec<Option<f64>> = paper.scores.iter().map(|(task, _)| ours(task)).collect();
+        let scores: Vec<Option<f64>> = ABLATION_TASKS.iter().map(|task| ours(task)).collect();
         let known: Vec<f64> = scores.iter().flatten().copied().collect();
         let mean = (known.len() == scores.len()).then(|| known.iter().sum::<f64>() / known.len() as f64);
         let mut cells = vec![escaped(paper.name), beside(mean, Some(paper.average))];
-        cells.extend(scores.iter().zip(&paper.scores).map(|(ours, (_, paper))| beside(*ours, Some(*paper))));
+        cells.extend(scores.iter().zip(&paper.scores).map(|(ours, paper)| beside(*ours, Some(*paper))));
         rows.push(cells);
         let by_task: serde_json::Map<String, serde_json::Value> =
-            paper.scores.iter().zip(&scores).map(|((task, _), score)| ((*task).to_owned(), json!(score))).collect();
+            ABLATION_TASKS.iter().zip(&scores).map(|(task, score)| ((*task).to_owned(), json!(score))).collect();
         data.push(json!({"method": paper.name, "mean": mean, "scores": by_task}));
     }
     let majority = |task: &str| {
         let result = results.iter().find(|r| r.task == task && r.split == "dev")?;
         super::of_paper_metric(task, result.majority.as_ref())
     };
-    let constant: Vec<Option<f64>> = TABLE_5[0].scores.iter().map(|(task, _)| majority(task)).collect();
+    let constant: Vec<Option<f64>> = ABLATION_TASKS.iter().map(|task| majority(task)).collect();
     let mut cells = vec!["majority answer".to_owned(), String::new()];
     cells.extend(constant.into_iter().map(shown));
     rows.push(cells);

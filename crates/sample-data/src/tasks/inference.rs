@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// How the hypothesis stands to the premise.
 #[derive(Clone, Copy)]
-enum Verdict {
+pub(super) enum Verdict {
     /// It follows.
     True,
     /// Its contrary follows.
@@ -95,7 +95,7 @@ pub fn snli(world: &World, random: &mut Random) -> Vec<File> {
 /// Events that a fact decides, and what followed: for one attribute, each villager with the true value and with the value of
 /// one of the other side, and as many villagers whose value the world leaves open with the same values, so that each value
 /// stands equally often under each label.
-fn fact_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
+pub(super) fn fact_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
     let what = random.below(N_ATTRIBUTES);
     let attribute = &world.attributes[what];
     // Hill folk first, as many as lake folk.
@@ -121,7 +121,7 @@ fn fact_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdic
 
 /// Scenes in which one villager does one thing and another does another. Over the group each deed and what follows of it stands
 /// equally often under each label: true of the one who did it, false of the other, open where nobody did it.
-fn activity_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
+pub(super) fn activity_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Verdict>> {
     let mut rows = world.rows("activities", part);
     random.shuffle(&mut rows);
     let n = rows.len();
@@ -144,7 +144,7 @@ fn activity_group(world: &World, part: Part, random: &mut Random) -> Vec<Pair<Ve
     pairs
 }
 
-fn label(verdict: Verdict) -> &'static str {
+pub(super) fn label(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::True => "entailment",
         Verdict::False => "contradiction",
