@@ -127,7 +127,7 @@ pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ke
     *row_ids = steps.order.iter().map(|row| row_ids[*row as usize]).collect();
     embed(model, tokens, &[], dropout, row_ids, embedded);
     weights.operand(W_IH, false).gemm(view(embedded, n, c), false, view_mut(gates, n, 4 * u));
-    lap_product("lstm, input forward", n, c, 4 * u);
+    lap_product("lstm.weight_ih forward", n, c, 4 * u);
 
     let to_gates = packed(&weights, false);
     let bias = model.params.at(BIAS);
@@ -148,11 +148,11 @@ pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ke
             cell_forward(gates, bias, cells_before, &mut cells[..n_rows * u], outputs);
         }
     });
-    lap_product("lstm, steps forward", n, u, 4 * u);
+    lap_product("lstm.weight_hh, steps forward", n, u, 4 * u);
 
     let first = steps.rows(0).len() * u;
     weights.operand(W_PROJ, false).gemm(view(&outputs[first..], n, u), false, view_mut(projected, n, c));
-    lap_product("lstm, projection forward", n, u, c);
+    lap_product("lstm.c_proj forward", n, u, c);
     let mask = Dropout::mask(dropout, 0, Site::LstmOutput, model.config.resid_pdrop);
     projected.par_chunks_mut(c).with_min_len(ROW_BLOCK).zip(&*row_ids).for_each(|(x, id)| {
         add_bias(x, model.params.at(B_PROJ));
@@ -164,7 +164,7 @@ pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ke
     for (row, x) in steps.order.iter().zip(projected.chunks_exact(c)) {
         blocks[0].out[*row as usize * c..][..c].copy_from_slice(x);
     }
-    lap("lstm, output forward");
+    lap("lstm output forward");
 }
 
 /// As [`crate::backward`], of an LSTM.
@@ -185,13 +185,13 @@ pub(crate) fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, w
         }
     });
     column_sums(d_branch, g_b_proj);
-    lap("lstm, output backward");
+    lap("lstm output backward");
     let first = steps.rows(0).len() * u;
     let outputs_here = view(&outputs[first..], n, u);
     gemm(precision, outputs_here.reversed_axes(), view(d_branch, n, c), true, view_mut(g_w_proj, u, c));
-    lap_product("lstm, projection d_weight", u, n, c);
+    lap_product("lstm.c_proj d_weight", u, n, c);
     weights.operand(W_PROJ, true).gemm(view(d_branch, n, c), false, view_mut(d_outputs, n, u));
-    lap_product("lstm, projection d_input", n, c, u);
+    lap_product("lstm.c_proj d_input", n, c, u);
 
     let to_outputs = packed(&weights, true);
     rayon::scope(|_| {
@@ -211,21 +211,21 @@ pub(crate) fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, w
             cell_backward(u, gates, cells_before, cells, d_outputs, &mut d_cells[..n_rows * u]);
         }
     });
-    lap_product("lstm, steps backward", n, 4 * u, u);
+    lap_product("lstm.weight_hh, steps backward", n, 4 * u, u);
 
     for t in 0..steps.len() {
         let (rows, (before, _)) = (steps.rows(t), steps.states(t));
         outputs_before[rows.start * u..rows.end * u].copy_from_slice(&outputs[before.start * u..before.end * u]);
     }
     column_sums(gates, g_bias);
-    lap("lstm, output backward");
+    lap("lstm output backward");
     let d_gates = view(gates, n, 4 * u);
     gemm(precision, view(outputs_before, n, u).reversed_axes(), d_gates, true, view_mut(g_w_hh, u, 4 * u));
-    lap_product("lstm, recurrent d_weight", u, n, 4 * u);
+    lap_product("lstm.weight_hh d_weight", u, n, 4 * u);
     gemm(precision, view(embedded, n, c).reversed_axes(), d_gates, true, view_mut(g_w_ih, c, 4 * u));
-    lap_product("lstm, input d_weight", c, n, 4 * u);
+    lap_product("lstm.weight_ih d_weight", c, n, 4 * u);
     weights.operand(W_IH, true).gemm(d_gates, false, view_mut(d_hidden, n, c));
-    lap_product("lstm, input d_input", n, 4 * u, c);
+    lap_product("lstm.weight_ih d_input", n, 4 * u, c);
     embed_backward(model, tokens, &[], dropout, row_ids, d_hidden, grads);
 }
 
