@@ -1,5 +1,6 @@
 //! Configuration files: YAML with unknown keys, wrong types and missing keys refused at file, line and column.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub enum ConfigError {
 }
 
 /// Reads a YAML file into `T`, then applies the overrides `a.b=c` (values are YAML scalars).
-pub fn load<T: DeserializeOwned>(path: &Path, sets: &[String]) -> Result<T, ConfigError> {
+pub fn load<T: Serialize + DeserializeOwned>(path: &Path, sets: &[String]) -> Result<T, ConfigError> {
     let text = String::from_utf8(fs_err::read(path)?).map_err(|error| {
         let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
         let line = valid.matches('\n').count() as u64 + 1;
@@ -57,12 +58,13 @@ pub fn load<T: DeserializeOwned>(path: &Path, sets: &[String]) -> Result<T, Conf
 }
 
 /// As [`load`], from text that stands under the name `path`.
-pub fn from_text<T: DeserializeOwned>(path: &Path, text: &str, sets: &[String]) -> Result<T, ConfigError> {
+pub fn from_text<T: Serialize + DeserializeOwned>(path: &Path, text: &str, sets: &[String]) -> Result<T, ConfigError> {
     let parsed: T = parse(path, text)?;
     if sets.is_empty() {
         return Ok(parsed);
     }
-    let mut tree: Value = parse(path, text)?;
+    // Not of the text: a key that it leaves to its default can be set too.
+    let mut tree = serde_json::to_value(&parsed).map_err(std::io::Error::other)?;
     for set in sets {
         apply(&mut tree, set)?;
         // One at a time, so that the error can name the override that does not fit.
@@ -130,12 +132,12 @@ mod tests {
     use super::*;
     use serde::Deserialize;
 
-    #[derive(Debug, Deserialize, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         model: Inner,
     }
-    #[derive(Debug, Deserialize, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Inner {
         n_layer: usize,

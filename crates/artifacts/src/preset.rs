@@ -51,10 +51,28 @@ pub struct ShardConfig {
     pub seed: u64,
 }
 
+/// What computes the hidden states.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// The paper's model (3.1).
+    #[default]
+    Transformer,
+    /// What section 5 compares it with: a single layer of LSTM units.
+    Lstm,
+}
+
 /// The decoder's shape and regularisation (paper 4.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
+    /// Transformer, or LSTM: then `n_layer`, `n_head`, `attn_pdrop` and `layer_norm_epsilon` mean nothing. A preset without
+    /// the key means the Transformer.
+    #[serde(default)]
+    pub architecture: Architecture,
+    /// Units of the LSTM; the Transformer has none. A preset without the key means the paper's 2048 (section 5).
+    #[serde(default = "units_of_the_paper")]
+    pub n_units: usize,
     /// Blocks.
     pub n_layer: usize,
     /// Attention heads; divides `n_embd`.
@@ -161,6 +179,10 @@ pub struct FinetuneConfig {
     pub log_interval: u64,
 }
 
+fn units_of_the_paper() -> usize {
+    2048
+}
+
 impl Preset {
     /// A built-in preset by its name, else the file of that path; with overrides `section.key=value`, ranges checked.
     pub fn load(path_or_name: &str, sets: &[String]) -> Result<Preset, ConfigError> {
@@ -189,6 +211,7 @@ impl Preset {
                 probability,
             ),
             ("shards.tokens_per_shard", shards.tokens_per_shard as f64, shards.tokens_per_shard >= 1, count),
+            ("model.n_units", m.n_units as f64, (1..=65536).contains(&m.n_units), "1 to 65536"),
             ("model.n_layer", m.n_layer as f64, (1..=1024).contains(&m.n_layer), "1 to 1024"),
             ("model.n_embd", m.n_embd as f64, (1..=65536).contains(&m.n_embd), "1 to 65536"),
             ("model.n_head", m.n_head as f64, m.n_head >= 1 && m.n_embd % m.n_head == 0, "a divisor of model.n_embd"),
@@ -293,6 +316,7 @@ mod tests {
         let preset = Preset::load("gpt1", &[]).unwrap();
         let m = &preset.model;
         assert_eq!((m.n_layer, m.n_head, m.n_embd, m.n_ctx), (12, 12, 768, 512));
+        assert_eq!((m.architecture, m.n_units), (Architecture::Transformer, 2048));
         let p = &preset.pretrain;
         assert_eq!((p.batch_size, p.n_epochs, p.learning_rate, p.warmup_updates), (64, 100.0, 2.5e-4, 2000));
         let f = &preset.finetune;
@@ -300,9 +324,29 @@ mod tests {
     }
 
     #[test]
+    fn presets_from_before_the_lstm_still_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.yaml");
+        let older: Vec<&str> = BUILT_IN[0]
+            .1
+            .lines()
+            .filter(|line| !line.contains("architecture:") && !line.contains("n_units:"))
+            .collect();
+        fs_err::write(&path, older.join("\n")).unwrap();
+        let load = |sets: &[String]| Preset::load(path.to_str().unwrap(), sets).unwrap().model;
+        assert_eq!((load(&[]).architecture, load(&[]).n_units), (Architecture::Transformer, 2048));
+        let lstm = load(&["model.architecture=lstm".to_owned(), "model.n_units=5".to_owned()]);
+        assert_eq!((lstm.architecture, lstm.n_units, lstm.n_embd), (Architecture::Lstm, 5, 128));
+    }
+
+    #[test]
     fn out_of_range_names_the_key() {
         let error = Preset::load("tiny", &["model.n_head=7".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("model.n_head = 7: expected a divisor of model.n_embd"), "{error}");
+        let error = Preset::load("tiny", &["model.n_units=0".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("model.n_units = 0: expected 1 to 65536"), "{error}");
+        let error = Preset::load("tiny", &["model.architecture=rnn".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("rnn") && error.contains("transformer") && error.contains("lstm"), "{error}");
         let error = Preset::load("tiny", &["pretrain.beta1=1.5".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("pretrain.beta1 = 1.5"), "{error}");
     }

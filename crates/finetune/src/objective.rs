@@ -117,6 +117,7 @@ mod tests {
             n_embd: 8,
             n_layer: 2,
             n_head: 2,
+            n_units: None,
             embd_pdrop: 0.1,
             resid_pdrop: 0.1,
             attn_pdrop: 0.1,

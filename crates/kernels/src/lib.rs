@@ -13,6 +13,7 @@ pub mod blas;
 pub mod cpu;
 pub mod dropout;
 mod elementwise;
+pub mod lstm;
 pub mod memory;
 mod norm;
 mod optimizer;

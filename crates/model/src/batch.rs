@@ -74,6 +74,8 @@ pub(crate) enum Site {
     AttentionBranch,
     MlpBranch,
     Classifier,
+    /// What the heads read of an LSTM.
+    LstmOutput,
 }
 
 impl Dropout {

@@ -3,7 +3,7 @@
 use crate::batch::Site;
 use crate::held::Held;
 use crate::workspace::BlockActivations;
-use crate::{Batch, Config, Dropout, Model, Params, Workspace};
+use crate::{Batch, Config, Dropout, Model, Params, Workspace, lstm};
 use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
@@ -28,8 +28,10 @@ pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: 
     let n = batch.n_tokens();
     ws.prepare(config, n, keep);
     batch.row_ids(config.n_positions, &mut ws.row_ids);
-    embed(model, batch, dropout, ws);
-    lap("embedding");
+    if config.n_units.is_some() {
+        return lstm::forward(model, batch, dropout, keep, ws);
+    }
+    embed(model, &batch.tokens, &batch.positions, dropout, &ws.row_ids, &mut ws.embedded);
     for l in 0..config.n_layer {
         let at = if keep { l } else { l % 2 };
         let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
@@ -55,22 +57,31 @@ fn input_and_block<'a>(
     (&from.out, to)
 }
 
-/// embedded = dropout(tokens + positions).
-fn embed(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace) {
+/// embedded (N, C) = dropout(tokens + positions); an LSTM has no positions (empty).
+pub(crate) fn embed(
+    model: &Model,
+    tokens: &[u32],
+    positions: &[u32],
+    dropout: Option<Dropout>,
+    row_ids: &[u64],
+    embedded: &mut [f32],
+) {
     let c = model.config.n_embd;
-    let (tokens, positions) = (model.params.token_embedding(), model.params.position_embedding());
     let mask = Dropout::mask(dropout, 0, Site::Embedding, model.config.embd_pdrop);
-    ws.embedded.par_chunks_mut(ROW_BLOCK * c).enumerate().for_each(|(block, x)| {
+    embedded.par_chunks_mut(ROW_BLOCK * c).enumerate().for_each(|(block, x)| {
         for (i, x) in x.chunks_exact_mut(c).enumerate() {
             let row = block * ROW_BLOCK + i;
-            let (token, position) = (batch.tokens[row] as usize, batch.positions[row] as usize);
-            x.copy_from_slice(&tokens[token * c..(token + 1) * c]);
-            gpt1_kernels::add(x, &positions[position * c..(position + 1) * c]);
+            let token = tokens[row] as usize;
+            x.copy_from_slice(&model.params.token_embedding()[token * c..(token + 1) * c]);
+            if let Some(position) = positions.get(row).map(|position| *position as usize) {
+                gpt1_kernels::add(x, &model.params.position_embedding()[position * c..(position + 1) * c]);
+            }
             if let Some(mask) = &mask {
-                mask.apply(ws.row_ids[row], x);
+                mask.apply(row_ids[row], x);
             }
         }
     });
+    lap("embedding");
 }
 
 fn attention_shape<'a>(
@@ -98,26 +109,26 @@ const W_FC: usize = 6;
 const W_OUT: usize = 8;
 
 /// How a block multiplies with its weights; `which` is the tensor's number in the block.
-struct Weights<'a> {
-    params: &'a Params,
-    held: Option<&'a Held>,
-    precision: Precision,
-    l: usize,
+pub(crate) struct Weights<'a> {
+    pub params: &'a Params,
+    pub held: Option<&'a Held>,
+    pub precision: Precision,
+    pub l: usize,
 }
 
 impl Weights<'_> {
     /// `y = x w` for x: (N, in), y: (N, out).
     fn forward(&self, which: usize, x: ArrayView2<f32>, y: ArrayViewMut2<f32>) {
-        self.operand(which, false).gemm(x, false, y);
+        self.operand(Params::number(self.l, which), false).gemm(x, false, y);
     }
 
     /// `dx (+)= dy w^T` for dy: (N, out), dx: (N, in).
     fn backward(&self, which: usize, dy: ArrayView2<f32>, accumulate: bool, dx: ArrayViewMut2<f32>) {
-        self.operand(which, true).gemm(dy, accumulate, dx);
+        self.operand(Params::number(self.l, which), true).gemm(dy, accumulate, dx);
     }
 
-    fn operand(&self, which: usize, transposed: bool) -> RightOperand<'_> {
-        let number = Params::number(self.l, which);
+    /// The weight with that number in the layout.
+    pub(crate) fn operand(&self, number: usize, transposed: bool) -> RightOperand<'_> {
         let shape = &self.params.layout.tensors[number].shape;
         let weight = view(self.params.at(number), shape[0], shape[1]);
         Held::operand(self.held, self.precision, number, weight, transposed)
@@ -193,6 +204,9 @@ fn block_forward(
 /// in the workspace. Batch and dropout must be those of the forward pass.
 pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
     let config = &model.config;
+    if config.n_units.is_some() {
+        return lstm::backward(model, batch, dropout, ws, grads);
+    }
     for l in (0..config.n_layer).rev() {
         let (before, rest) = ws.blocks.split_at_mut(l);
         let input = before.last().map_or(&ws.embedded[..], |b| &b.out[..]);
@@ -211,8 +225,7 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
             &mut ws.d_wide,
         );
     }
-    embed_backward(model, batch, dropout, ws, grads);
-    lap("embedding");
+    embed_backward(model, &batch.tokens, &batch.positions, dropout, &ws.row_ids, &mut ws.d_hidden, grads);
 }
 
 /// `d` (N, C): on entry the gradient of the block's output, on return of its input.
@@ -288,17 +301,24 @@ fn block_backward(
     lap_product("attn.c_attn d_input", n, 3 * c, c);
 }
 
-/// Adds the gradient of the first block's input to the embeddings' rows. Each piece of an embedding is one task that takes
-/// its rows in order, so that the sums do not depend on the number of threads.
-fn embed_backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
+/// Adds the gradient `d` (N, C) of the first layer's input to the embeddings' rows; as in [`embed`]. Each piece of an embedding
+/// is one task that takes its rows in order, so that the sums do not depend on the number of threads.
+pub(crate) fn embed_backward(
+    model: &Model,
+    tokens: &[u32],
+    positions: &[u32],
+    dropout: Option<Dropout>,
+    row_ids: &[u64],
+    d: &mut [f32],
+    grads: &mut Params,
+) {
     const PIECE: usize = 512;
     let c = model.config.n_embd;
     if let Some(mask) = Dropout::mask(dropout, 0, Site::Embedding, model.config.embd_pdrop) {
-        let row_ids = &ws.row_ids;
-        ws.d_hidden.par_chunks_mut(c).with_min_len(ROW_BLOCK).zip(row_ids).for_each(|(d, id)| mask.apply(*id, d));
+        d.par_chunks_mut(c).with_min_len(ROW_BLOCK).zip(row_ids).for_each(|(d, id)| mask.apply(*id, d));
     }
-    let d = &ws.d_hidden;
-    for (tensor, ids) in [(0, &batch.tokens), (1, &batch.positions)] {
+    let d = &*d;
+    for (tensor, ids) in [(0, tokens), (1, positions)].into_iter().filter(|(_, ids)| !ids.is_empty()) {
         let range = grads.layout.tensors[tensor].range.clone();
         grads.data[range].par_chunks_mut(PIECE * c).enumerate().for_each(|(piece, g)| {
             let ids_here = (piece * PIECE) as u32..(piece * PIECE + g.len() / c) as u32;
@@ -308,6 +328,7 @@ fn embed_backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &m
             }
         });
     }
+    lap("embedding");
 }
 
 pub(crate) fn view(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {

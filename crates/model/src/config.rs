@@ -1,7 +1,7 @@
-//! `config.json`: the model's shape, with the keys of Hugging Face's openai-gpt.
+//! `config.json`: the model's shape, with the keys of Hugging Face's openai-gpt; of an LSTM, with a type of our own.
 
 use crate::ModelError;
-use gpt1_artifacts::preset::ModelConfig;
+use gpt1_artifacts::preset::{Architecture, ModelConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -14,10 +14,13 @@ pub struct Config {
     pub n_positions: usize,
     /// C: width of the hidden states.
     pub n_embd: usize,
-    /// L: blocks.
+    /// L: blocks; 1 of an LSTM.
     pub n_layer: usize,
-    /// NH: attention heads.
+    /// NH: attention heads; 1 of an LSTM.
     pub n_head: usize,
+    /// U: units of the LSTM that stands in the place of the blocks (paper, section 5, table 5); none: the Transformer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_units: Option<usize>,
     /// Dropout rate after the embeddings.
     #[serde(default = "tenth")]
     pub embd_pdrop: f32,
@@ -47,6 +50,10 @@ fn range() -> f32 {
     0.02
 }
 
+/// What stands under `model_type`.
+const TRANSFORMER: &str = "openai-gpt";
+const LSTM: &str = "gpt1-lstm";
+
 /// The keys beside ours that Hugging Face's reader wants to see.
 #[derive(Serialize)]
 struct HuggingFace<'a> {
@@ -58,15 +65,29 @@ struct HuggingFace<'a> {
     config: &'a Config,
 }
 
+/// The same of an LSTM, which only we read.
+#[derive(Serialize)]
+struct Ours<'a> {
+    model_type: &'static str,
+    dtype: &'static str,
+    #[serde(flatten)]
+    config: &'a Config,
+}
+
 impl Config {
     /// The configuration of a preset's shape with a vocabulary of `vocab_size`.
     pub fn new(shape: &ModelConfig, vocab_size: usize) -> Config {
+        let (n_layer, n_head, n_units) = match shape.architecture {
+            Architecture::Transformer => (shape.n_layer, shape.n_head, None),
+            Architecture::Lstm => (1, 1, Some(shape.n_units)),
+        };
         Config {
             vocab_size,
             n_positions: shape.n_ctx,
             n_embd: shape.n_embd,
-            n_layer: shape.n_layer,
-            n_head: shape.n_head,
+            n_layer,
+            n_head,
+            n_units,
             embd_pdrop: shape.embd_pdrop,
             resid_pdrop: shape.resid_pdrop,
             attn_pdrop: shape.attn_pdrop,
@@ -79,7 +100,11 @@ impl Config {
     /// included. Training costs three times as much.
     pub fn flops_per_token(&self, t: usize) -> f64 {
         let (l, c, v) = (self.n_layer as f64, self.n_embd as f64, self.vocab_size as f64);
-        2.0 * 12.0 * l * c * c + 2.0 * c * v + 4.0 * l * c * (t as f64 + 1.0) / 2.0
+        let layers = match self.n_units {
+            None => 2.0 * 12.0 * l * c * c + 4.0 * l * c * (t as f64 + 1.0) / 2.0,
+            Some(u) => 2.0 * (4.0 * c + 4.0 * u as f64 + c) * u as f64,
+        };
+        layers + 2.0 * c * v
     }
 
     /// Reads `config.json` of a model directory.
@@ -95,17 +120,29 @@ impl Config {
         let keys: serde_json::Value = serde_json::from_slice(&text).map_err(|error| json(&error))?;
         let config: Config = serde_json::from_slice(&text).map_err(|error| json(&error))?;
         let setting = |key, found: String, expected| ModelError::Setting { path: path.clone(), key, found, expected };
-        if let Some(model_type) = keys.get("model_type").filter(|t| *t != "openai-gpt") {
-            return Err(setting("model_type", model_type.to_string(), "\"openai-gpt\" (GPT-1)"));
+        let model_type = keys.get("model_type").map_or(TRANSFORMER.into(), serde_json::Value::clone);
+        if model_type != TRANSFORMER && model_type != LSTM {
+            let expected = "\"openai-gpt\" (GPT-1) or \"gpt1-lstm\" (the LSTM that the paper compares it with)";
+            return Err(setting("model_type", model_type.to_string(), expected));
+        }
+        match config.n_units {
+            None if model_type == LSTM => {
+                return Err(setting("n_units", "nothing".to_owned(), "the units of the LSTM"));
+            }
+            Some(n_units) if model_type != LSTM => {
+                return Err(setting("n_units", n_units.to_string(), "nothing, or \"model_type\": \"gpt1-lstm\""));
+            }
+            _ => {}
         }
         if let Some(afn) = keys.get("afn").filter(|a| *a != "gelu") {
             return Err(setting("afn", afn.to_string(), "\"gelu\""));
         }
-        let sizes: [(&'static str, usize, usize); 4] = [
+        let sizes: [(&'static str, usize, usize); 5] = [
             ("vocab_size", config.vocab_size, 1 << 24),
             ("n_positions", config.n_positions, 1 << 20),
             ("n_embd", config.n_embd, 1 << 16),
             ("n_layer", config.n_layer, 1 << 12),
+            ("n_units", config.n_units.unwrap_or(1), 1 << 16),
         ];
         for (key, size, limit) in sizes {
             if size == 0 || size > limit {
@@ -128,16 +165,21 @@ impl Config {
         Ok(config)
     }
 
-    /// Writes `config.json` so that `OpenAIGPTLMHeadModel.from_pretrained` reads it.
+    /// Writes `config.json`; a Transformer's so that `OpenAIGPTLMHeadModel.from_pretrained` reads it.
     pub fn write(&self, dir: &Path) -> Result<(), ModelError> {
+        let path = dir.join("config.json");
+        if self.n_units.is_some() {
+            let file = Ours { model_type: LSTM, dtype: "float32", config: self };
+            return Ok(gpt1_artifacts::output::write_json(&path, &file)?);
+        }
         let file = HuggingFace {
             architectures: ["OpenAIGPTLMHeadModel"],
-            model_type: "openai-gpt",
+            model_type: TRANSFORMER,
             afn: "gelu",
             dtype: "float32",
             config: self,
         };
-        Ok(gpt1_artifacts::output::write_json(&dir.join("config.json"), &file)?)
+        Ok(gpt1_artifacts::output::write_json(&path, &file)?)
     }
 }
 
@@ -151,6 +193,11 @@ mod tests {
         let preset = gpt1_artifacts::preset::Preset::load("gpt1", &[]).unwrap();
         let flops = 3.0 * Config::new(&preset.model, 40478).flops_per_token(512) / 1e6;
         assert!((flops - 724.5).abs() < 0.1, "{flops}");
+        let preset = gpt1_artifacts::preset::Preset::load("gpt1", &["model.architecture=lstm".to_owned()]).unwrap();
+        let config = Config::new(&preset.model, 40478);
+        // 23.1 M weights of the LSTM, 1.6 M of the projection, 31.1 M of the head.
+        let flops = 3.0 * config.flops_per_token(512) / 1e6;
+        assert!((flops - 6.0 * (23.069 + 1.573 + 31.087)).abs() < 0.1, "{flops}");
     }
 
     #[test]
@@ -161,6 +208,19 @@ mod tests {
             ("{\"vocab_size\": 10}", "n_positions"),
             (r#"{"vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":4}"#, "n_head = 4"),
             (r#"{"vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":0,"n_head":2}"#, "n_layer = 0"),
+            (r#"{"n_units":5,"vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":2}"#, "n_units = 5"),
+            (
+                r#"{"model_type":"gpt1-lstm","vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":1}"#,
+                "n_units = nothing: expected the units",
+            ),
+            (
+                r#"{"model_type":"gpt1-lstm","n_units":0,"vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":1}"#,
+                "n_units = 0: expected a size",
+            ),
+            (
+                r#"{"model_type":"gpt1-lstm","n_units":1099511627776,"vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":1}"#,
+                "n_units = 1099511627776: expected a size",
+            ),
             (r#"{"model_type":"gpt2","vocab_size":9,"n_positions":4,"n_embd":6,"n_layer":1,"n_head":2}"#, "gpt2"),
         ] {
             fs_err::write(dir.path().join("config.json"), text).unwrap();

@@ -1,4 +1,5 @@
-//! Model directories: `config.json` and `model.safetensors` with Hugging Face's openai-gpt names and shapes.
+//! Model directories: `config.json` and `model.safetensors` with Hugging Face's openai-gpt names and shapes; an LSTM's with the
+//! same token embedding and names of our own.
 
 use crate::{Config, Layout, Model, ModelError, Params};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -108,14 +109,16 @@ fn read_tensors(path: &Path, layout: &Arc<Layout>, found: &BTreeMap<String, Tens
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::tests::config;
+    use crate::params::tests::{config, lstm_config};
 
     #[test]
     fn roundtrip() {
         let dir = tempfile::tempdir().unwrap();
-        let model = Model::init(config(), 1).add_classifier(3, 2);
-        model.save(dir.path()).unwrap();
-        assert_eq!(Model::load(dir.path()).unwrap(), model);
+        for config in [config(), lstm_config()] {
+            let model = Model::init(config, 1).add_classifier(3, 2);
+            model.save(dir.path()).unwrap();
+            assert_eq!(Model::load(dir.path()).unwrap(), model);
+        }
     }
 
     #[test]
@@ -134,6 +137,12 @@ mod tests {
         other.write(dir.path()).unwrap();
         let error = Model::load(dir.path()).unwrap_err().to_string();
         assert!(error.contains("transformer.h.1.mlp.c_fc.weight is not part of this model"), "{error}");
+        lstm_config().write(dir.path()).unwrap();
+        let error = Model::load(dir.path()).unwrap_err().to_string();
+        for problem in ["lstm.weight_hh is missing (shape [7, 28])", "positions_embed.weight is not part of this model"]
+        {
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

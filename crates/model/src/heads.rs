@@ -239,11 +239,15 @@ fn soft_cross_entropy(x: &mut [f32], target: &[f32], weight: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::tests::config;
-    use crate::{Batch, backward, block};
+    use crate::params::tests::{config, lstm_config};
+    use crate::{Batch, Config, backward, block};
+    use std::ops::Range;
 
-    fn model() -> Model {
-        let mut config = config();
+    fn models() -> [Model; 2] {
+        [config(), lstm_config()].map(model)
+    }
+
+    fn model(mut config: Config) -> Model {
         config.initializer_range = 0.3;
         let mut model = Model::init(config, 3).add_classifier(3, 4);
         // Biases and gains away from their initial values, so that their part in the gradients shows.
@@ -293,77 +297,98 @@ mod tests {
 
     #[test]
     fn whole_model_by_finite_differences() {
-        for form in [Form::Single, Form::Sum, Form::Choice(2)] {
-            for dropout in [None, DROPOUT] {
+        for (form, dropout) in
+            [Form::Single, Form::Sum, Form::Choice(2)].into_iter().flat_map(|f| [(f, None), (f, DROPOUT)])
+        {
+            for model in models() {
                 let mut model = match form {
-                    Form::Choice(_) => model().add_classifier(1, 4),
-                    _ => model(),
+                    Form::Choice(_) => model.add_classifier(1, 4),
+                    _ => model,
                 };
                 let mut grads = Params::zeros(&model.params.layout);
                 let with = loss(&model, form, dropout, Some(&mut grads));
                 assert!((with - loss(&model, form, dropout, None)).abs() < 1e-6);
                 for tensor in &model.params.layout.clone().tensors {
+                    let what = format!("{form:?} dropout {} {}", dropout.is_some(), tensor.name);
                     for i in tensor.range.clone().step_by(1 + tensor.range.len() / 7) {
-                        let x = model.params.data[i];
-                        let h = 4e-3;
-                        model.params.data[i] = x + h;
-                        let up = loss(&model, form, dropout, None);
-                        model.params.data[i] = x - h;
-                        let down = loss(&model, form, dropout, None);
-                        model.params.data[i] = x;
-                        let slope = (up - down) / f64::from(2.0 * h);
+                        let mut direction = vec![0.0; tensor.range.len()];
+                        direction[i - tensor.range.start] = 1.0;
+                        let slope = slope(&mut model, form, dropout, tensor.range.clone(), &direction);
                         let found = f64::from(grads.data[i]);
-                        assert!(
-                            (slope - found).abs() < 2e-3 + 2e-2 * slope.abs(),
-                            "{form:?} dropout {} {}[{}]: {found} not {slope}",
-                            dropout.is_some(),
-                            tensor.name,
-                            i - tensor.range.start
-                        );
+                        let at = i - tensor.range.start;
+                        assert!((slope - found).abs() < 2e-3 + 2e-2 * slope.abs(), "{what}[{at}]: {found} not {slope}");
                     }
+                    // Along the gradient, where every element of it shows, the slope is the gradient's length.
+                    let gradient = &grads.data[tensor.range.clone()];
+                    let length = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+                    let direction: Vec<f32> =
+                        gradient.iter().map(|g| (f64::from(*g) / length.max(1e-9)) as f32).collect();
+                    let slope = slope(&mut model, form, dropout, tensor.range.clone(), &direction);
+                    assert!((slope - length).abs() < 3e-4 + 1e-2 * length, "{what}: {length} not {slope}");
                 }
             }
         }
     }
 
+    /// The slope of the loss along a direction of some parameters.
+    fn slope(model: &mut Model, form: Form, dropout: Option<Dropout>, range: Range<usize>, direction: &[f32]) -> f64 {
+        const H: f32 = 4e-3;
+        let before = model.params.data[range.clone()].to_vec();
+        let mut at = |h: f32| {
+            for ((x, before), d) in model.params.data[range.clone()].iter_mut().zip(&before).zip(direction) {
+                *x = before + h * d;
+            }
+            loss(model, form, dropout, None)
+        };
+        let difference = at(H) - at(-H);
+        at(0.0);
+        difference / f64::from(2.0 * H)
+    }
+
     #[test]
     fn evaluation_is_training_without_dropout() {
-        let model = model();
         let batch = batch();
-        let (mut training, mut evaluation) = (Workspace::new(&model.config), Workspace::new(&model.config));
-        block::run(&model, &batch, None, true, &mut training);
-        crate::forward(&model, &batch, None, &mut evaluation);
-        assert_eq!(training.hidden(), evaluation.hidden());
-        // A smaller batch afterwards sees nothing of the larger one.
-        let mut small = Batch::new();
-        small.push(0, &[7]);
-        crate::forward(&model, &small, None, &mut evaluation);
-        assert_eq!(evaluation.hidden().len(), 12);
-        let row = 5 * 12;
-        for (a, b) in evaluation.hidden().iter().zip(&training.hidden()[row..row + 12]) {
-            assert!((a - b).abs() < 1e-5);
+        for model in models() {
+            let (mut training, mut evaluation) = (Workspace::new(&model.config), Workspace::new(&model.config));
+            block::run(&model, &batch, None, true, &mut training);
+            crate::forward(&model, &batch, None, &mut evaluation);
+            assert_eq!(training.hidden(), evaluation.hidden());
+            // A smaller batch afterwards sees nothing of the larger one.
+            let mut small = Batch::new();
+            small.push(0, &[7]);
+            crate::forward(&model, &small, None, &mut evaluation);
+            assert_eq!(evaluation.hidden().len(), 12);
+            let row = 5 * 12;
+            for (a, b) in evaluation.hidden().iter().zip(&training.hidden()[row..row + 12]) {
+                assert!((a - b).abs() < 1e-5);
+            }
+            // Nor does a batch of nothing.
+            crate::forward(&model, &Batch::new(), None, &mut evaluation);
+            assert!(evaluation.hidden().is_empty());
         }
     }
 
     #[test]
     fn same_bits_for_any_number_of_threads_and_micro_batches_of_dropout() {
-        let model = model();
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut grads = Params::zeros(&model.params.layout);
-            let loss = pool.install(|| loss(&model, Form::Single, DROPOUT, Some(&mut grads)));
-            (loss.to_bits(), grads.data.iter().map(|g| g.to_bits()).collect::<Vec<_>>())
-        };
-        assert_eq!(run(1), run(2));
-        // A sequence alone, under its own number, has the hidden states that it has among others.
-        let mut ws = Workspace::new(&model.config);
-        crate::forward(&model, &batch(), DROPOUT, &mut ws);
-        let all = ws.hidden().to_vec();
-        let mut alone = Batch::new();
-        alone.push(2, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
-        crate::forward(&model, &alone, DROPOUT, &mut ws);
-        for (a, b) in ws.hidden().iter().zip(&all[6 * 12..]) {
-            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        for model in models() {
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut grads = Params::zeros(&model.params.layout);
+                let loss = pool.install(|| loss(&model, Form::Single, DROPOUT, Some(&mut grads)));
+                (loss.to_bits(), grads.data.iter().map(|g| g.to_bits()).collect::<Vec<_>>())
+            };
+            assert_eq!(run(1), run(2));
+            assert_eq!(run(1), run(3));
+            // A sequence alone, under its own number, has the hidden states that it has among others.
+            let mut ws = Workspace::new(&model.config);
+            crate::forward(&model, &batch(), DROPOUT, &mut ws);
+            let all = ws.hidden().to_vec();
+            let mut alone = Batch::new();
+            alone.push(2, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
+            crate::forward(&model, &alone, DROPOUT, &mut ws);
+            for (a, b) in ws.hidden().iter().zip(&all[6 * 12..]) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
         }
     }
 }

@@ -78,33 +78,35 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::tests::config;
+    use crate::params::tests::{config, lstm_config};
     use crate::{Batch, Dropout, Params, backward, forward, lm_loss};
 
     #[test]
     fn held_weights_change_nothing_and_are_forgotten() {
-        let mut model = Model::init(config(), 3);
-        let mut batch = Batch::new();
-        batch.push(0, &[1, 2, 3, 4, 5]);
-        batch.push(1, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
-        let step = |model: &Model, ws: &mut Workspace| {
-            let mut grads = Params::zeros(&model.params.layout);
-            let dropout = Some(Dropout { seed: 1, step: 2 });
-            forward(model, &batch, dropout, ws);
-            let loss = lm_loss(model, &[7; 14], &[0.1; 14], ws, Some(&mut grads));
-            backward(model, &batch, dropout, ws, &mut grads);
-            (loss, grads)
-        };
-        let mut ws = Workspace::new(&model.config);
-        ws.precision = Precision::Bf16;
-        let without = step(&model, &mut ws);
-        {
-            let mut ws = ws.hold(&model);
-            assert!(step(&model, &mut ws) == without && step(&model, &mut ws) == without);
+        for config in [config(), lstm_config()] {
+            let mut model = Model::init(config, 3);
+            let mut batch = Batch::new();
+            batch.push(0, &[1, 2, 3, 4, 5]);
+            batch.push(1, &[9, 9, 1, 0, 22, 3, 4, 5, 6]);
+            let step = |model: &Model, ws: &mut Workspace| {
+                let mut grads = Params::zeros(&model.params.layout);
+                let dropout = Some(Dropout { seed: 1, step: 2 });
+                forward(model, &batch, dropout, ws);
+                let loss = lm_loss(model, &[7; 14], &[0.1; 14], ws, Some(&mut grads));
+                backward(model, &batch, dropout, ws, &mut grads);
+                (loss, grads)
+            };
+            let mut ws = Workspace::new(&model.config);
+            ws.precision = Precision::Bf16;
+            let without = step(&model, &mut ws);
+            {
+                let mut ws = ws.hold(&model);
+                assert!(step(&model, &mut ws) == without && step(&model, &mut ws) == without);
+            }
+            model.params.data.iter_mut().for_each(|x| *x *= 1.5);
+            let changed = step(&model, &mut ws);
+            assert!(changed != without);
+            assert!(step(&model, &mut ws.hold(&model)) == changed);
         }
-        model.params.data.iter_mut().for_each(|x| *x *= 1.5);
-        let changed = step(&model, &mut ws);
-        assert!(changed != without);
-        assert!(step(&model, &mut ws.hold(&model)) == changed);
     }
 }

@@ -1,5 +1,6 @@
 //! GPT-1's decoder (Radford et al. 2018, sections 3.1 and 4.1): configuration, parameters, forward and backward by hand on
-//! ragged batches, the two loss heads, sampling with a key/value cache, and model directories in Hugging Face's layout.
+//! ragged batches, the two loss heads, sampling with a key/value cache, and model directories in Hugging Face's layout; and the
+//! LSTM that section 5 compares it with, in the same places ([`Config::n_units`]).
 //!
 //! A batch is a list of sequences laid end to end ([`Batch`]): N tokens in all, no padding. Shapes are row-major.
 //! A training step is [`forward`], one or both of [`lm_loss`] and [`classifier_loss`] with gradients, then [`backward`].
@@ -11,6 +12,7 @@ mod error;
 mod files;
 mod heads;
 mod held;
+mod lstm;
 mod params;
 mod sample;
 mod workspace;

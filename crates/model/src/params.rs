@@ -29,7 +29,7 @@ impl Tensor {
 /// The tensors of a model, in the order in which they lie in memory.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
-    /// All tensors: embeddings, blocks, then the classifier if there is one.
+    /// All tensors: embeddings, blocks or the LSTM, then the classifier if there is one.
     pub tensors: Vec<Tensor>,
     /// Values in all.
     pub n_params: usize,
@@ -38,14 +38,33 @@ pub struct Layout {
 /// Tensors of one block, in layout order.
 pub(crate) const PER_BLOCK: usize = 12;
 
+/// The bias of the LSTM's gates.
+const LSTM_BIAS: &str = "lstm.bias";
+
+/// Tensors of the LSTM and its projection, in layout order; they follow the token embedding.
+pub(crate) const OF_LSTM: usize = 5;
+
 impl Layout {
     /// The layout of a configuration; `n_classes`: with a classifier of so many outputs.
     pub fn new(config: &Config, n_classes: Option<usize>) -> Layout {
         let (v, p, c) = (config.vocab_size, config.n_positions, config.n_embd);
         let mut layout = Layout { tensors: Vec::new(), n_params: 0 };
         layout.push("transformer.tokens_embed.weight".to_owned(), vec![v, c]);
-        layout.push("transformer.positions_embed.weight".to_owned(), vec![p, c]);
-        for l in 0..config.n_layer {
+        match config.n_units {
+            None => layout.push_blocks(p, c, config.n_layer),
+            Some(u) => layout.push_lstm(c, u),
+        }
+        if let Some(k) = n_classes {
+            layout.push("classifier.weight".to_owned(), vec![c, k]);
+            layout.push("classifier.bias".to_owned(), vec![k]);
+        }
+        layout
+    }
+
+    /// The tensors of the Transformer after the token embedding.
+    fn push_blocks(&mut self, p: usize, c: usize, n_layer: usize) {
+        self.push("transformer.positions_embed.weight".to_owned(), vec![p, c]);
+        for l in 0..n_layer {
             let parts: [(&str, Vec<usize>); PER_BLOCK] = [
                 ("attn.c_attn.weight", vec![c, 3 * c]),
                 ("attn.c_attn.bias", vec![3 * c]),
@@ -61,14 +80,23 @@ impl Layout {
                 ("ln_2.bias", vec![c]),
             ];
             for (name, shape) in parts {
-                layout.push(format!("transformer.h.{l}.{name}"), shape);
+                self.push(format!("transformer.h.{l}.{name}"), shape);
             }
         }
-        if let Some(k) = n_classes {
-            layout.push("classifier.weight".to_owned(), vec![c, k]);
-            layout.push("classifier.bias".to_owned(), vec![k]);
+    }
+
+    /// The tensors of the LSTM after the token embedding; the four gates stand side by side, in PyTorch's order.
+    fn push_lstm(&mut self, c: usize, u: usize) {
+        let parts: [(&str, Vec<usize>); OF_LSTM] = [
+            ("lstm.weight_ih", vec![c, 4 * u]),
+            ("lstm.weight_hh", vec![u, 4 * u]),
+            (LSTM_BIAS, vec![4 * u]),
+            ("lstm.c_proj.weight", vec![u, c]),
+            ("lstm.c_proj.bias", vec![c]),
+        ];
+        for (name, shape) in parts {
+            self.push(name.to_owned(), shape);
         }
-        layout
     }
 
     fn push(&mut self, name: String, shape: Vec<usize>) {
@@ -124,7 +152,7 @@ impl Params {
         self.at(0)
     }
 
-    /// Position embedding (P, C).
+    /// Position embedding (P, C), of a Transformer.
     pub(crate) fn position_embedding(&self) -> &[f32] {
         self.at(1)
     }
@@ -134,6 +162,16 @@ impl Params {
         2 + l * PER_BLOCK + i
     }
 
+    /// The tensors of the LSTM, in layout order; the first has the number 1.
+    pub(crate) fn lstm(&self) -> [&[f32]; OF_LSTM] {
+        std::array::from_fn(|i| self.at(1 + i))
+    }
+
+    /// As [`Params::lstm`], to write.
+    pub(crate) fn lstm_mut(&mut self) -> [&mut [f32]; OF_LSTM] {
+        self.consecutive_mut(1)
+    }
+
     /// The tensors of block `l`, in layout order.
     pub(crate) fn block(&self, l: usize) -> [&[f32]; PER_BLOCK] {
         std::array::from_fn(|i| self.at(Params::number(l, i)))
@@ -141,9 +179,13 @@ impl Params {
 
     /// As [`Params::block`], to write.
     pub(crate) fn block_mut(&mut self, l: usize) -> [&mut [f32]; PER_BLOCK] {
-        let first = Params::number(l, 0);
-        let tensors = &self.layout.tensors[first..first + PER_BLOCK];
-        let (start, end) = (tensors[0].range.start, tensors[PER_BLOCK - 1].range.end);
+        self.consecutive_mut(Params::number(l, 0))
+    }
+
+    /// `COUNT` tensors of the layout from number `first` on.
+    fn consecutive_mut<const COUNT: usize>(&mut self, first: usize) -> [&mut [f32]; COUNT] {
+        let tensors = &self.layout.tensors[first..first + COUNT];
+        let (start, end) = (tensors[0].range.start, tensors[COUNT - 1].range.end);
         let mut rest = &mut self.data[start..end];
         std::array::from_fn(|i| {
             let (tensor, after) = std::mem::take(&mut rest).split_at_mut(tensors[i].range.len());
@@ -163,8 +205,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Initial weights: N(0, initializer_range), biases 0, gains 1 (paper 4.1; the positions too, as in the released code).
-    /// Each tensor has a random stream of its own, named by the seed and the tensor's number.
+    /// Initial weights: N(0, initializer_range), biases 0, gains 1 (paper 4.1; the positions too, as in the released code);
+    /// the bias of an LSTM's forget gate 1, so that it remembers from the start (Jozefowicz et al. 2015). Each tensor has a random stream of its own, named by the seed and the tensor's number.
     pub fn init(config: Config, seed: u64) -> Model {
         let layout = Arc::new(Layout::new(&config, None));
         let mut params = Params::zeros(&layout);
@@ -174,6 +216,9 @@ impl Model {
                 fill_normal(data, config.initializer_range, seed, i as u64);
             } else if tensor.name.contains(".ln_") && tensor.name.ends_with(".weight") {
                 data.fill(1.0);
+            } else if tensor.name == LSTM_BIAS {
+                let u = data.len() / 4;
+                data[u..2 * u].fill(1.0);
             }
         }
         Model { config, params }
@@ -266,11 +311,31 @@ pub(crate) mod tests {
             n_embd: 12,
             n_layer: 2,
             n_head: 3,
+            n_units: None,
             embd_pdrop: 0.1,
             resid_pdrop: 0.2,
             attn_pdrop: 0.15,
             layer_norm_epsilon: 1e-5,
             initializer_range: 0.02,
+        }
+    }
+
+    /// The same with an LSTM of 7 units.
+    pub(crate) fn lstm_config() -> Config {
+        Config { n_layer: 1, n_head: 1, n_units: Some(7), ..config() }
+    }
+
+    #[test]
+    fn initial_weights_of_the_lstm() {
+        let model = Model::init(lstm_config(), 7);
+        let tensor = |name| model.params.tensor(name).unwrap();
+        assert!(tensor("lstm.c_proj.bias").iter().all(|x| *x == 0.0));
+        let bias = tensor("lstm.bias");
+        assert!(bias[..7].iter().chain(&bias[14..]).all(|x| *x == 0.0) && bias[7..14].iter().all(|x| *x == 1.0));
+        for name in ["transformer.tokens_embed.weight", "lstm.weight_ih", "lstm.weight_hh", "lstm.c_proj.weight"] {
+            let n = tensor(name).len() as f32;
+            let std = (tensor(name).iter().map(|x| x * x).sum::<f32>() / n).sqrt();
+            assert!((std - 0.02).abs() < 0.05 / n.sqrt(), "{name} {std}");
         }
     }
 
@@ -297,14 +362,16 @@ pub(crate) mod tests {
 
     #[test]
     fn new_tokens_and_classifier_leave_the_rest() {
-        let model = Model::init(config(), 1);
-        let grown = model.clone().add_tokens(3, 2).add_classifier(4, 2);
-        assert_eq!(grown.config.vocab_size, 26);
-        assert_eq!(grown.n_classes(), Some(4));
-        assert_eq!(&grown.params.token_embedding()[..23 * 12], model.params.token_embedding());
-        assert!(grown.params.token_embedding()[23 * 12..].iter().all(|x| *x != 0.0));
-        for tensor in &model.params.layout.tensors[1..] {
-            assert_eq!(grown.params.tensor(&tensor.name), model.params.tensor(&tensor.name), "{}", tensor.name);
+        for config in [config(), lstm_config()] {
+            let model = Model::init(config, 1);
+            let grown = model.clone().add_tokens(3, 2).add_classifier(4, 2);
+            assert_eq!(grown.config.vocab_size, 26);
+            assert_eq!(grown.n_classes(), Some(4));
+            assert_eq!(&grown.params.token_embedding()[..23 * 12], model.params.token_embedding());
+            assert!(grown.params.token_embedding()[23 * 12..].iter().all(|x| *x != 0.0));
+            for tensor in &model.params.layout.tensors[1..] {
+                assert_eq!(grown.params.tensor(&tensor.name), model.params.tensor(&tensor.name), "{}", tensor.name);
+            }
         }
     }
 

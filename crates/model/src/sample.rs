@@ -1,4 +1,4 @@
-//! Sampling, a token at a time, with the keys and values of earlier positions kept.
+//! Sampling, a token at a time, with the keys and values of earlier positions kept; of an LSTM, with its state.
 
 use crate::block::view;
 use crate::{Config, Model};
@@ -10,8 +10,9 @@ use ndarray_rand::rand::Rng;
 #[derive(Debug)]
 pub struct SamplingModel<'a> {
     model: &'a Model,
-    /// Of each block: c_attn (C, 3C), attention's c_proj (C, C), c_fc (C, 4C), the MLP's c_proj (4C, C).
-    blocks: Vec<[Matrix<'a>; 4]>,
+    /// Of each block: c_attn (C, 3C), attention's c_proj (C, C), c_fc (C, 4C), the MLP's c_proj (4C, C). Of an LSTM one entry:
+    /// weight_ih (C, 4U), weight_hh (U, 4U), c_proj (U, C).
+    layers: Vec<Vec<Matrix<'a>>>,
     /// (C, V)
     to_logits: Matrix<'a>,
 }
@@ -23,11 +24,18 @@ impl<'a> SamplingModel<'a> {
         let matrix = |w, k, n| Matrix::new(precision, view(w, k, n));
         let block = |l: usize| {
             let [w_qkv, _, w_proj, _, _, _, w_fc, _, w_out, ..] = model.params.block(l);
-            [matrix(w_qkv, c, 3 * c), matrix(w_proj, c, c), matrix(w_fc, c, 4 * c), matrix(w_out, 4 * c, c)]
+            vec![matrix(w_qkv, c, 3 * c), matrix(w_proj, c, c), matrix(w_fc, c, 4 * c), matrix(w_out, 4 * c, c)]
+        };
+        let layers = match model.config.n_units {
+            None => (0..n_layer).map(block).collect(),
+            Some(u) => {
+                let [w_ih, w_hh, _, w_proj, _] = model.params.lstm();
+                vec![vec![matrix(w_ih, c, 4 * u), matrix(w_hh, u, 4 * u), matrix(w_proj, u, c)]]
+            }
         };
         let embedding = view(model.params.token_embedding(), v, c);
         let to_logits = Matrix::new(precision, embedding.reversed_axes());
-        SamplingModel { model, blocks: (0..n_layer).map(block).collect(), to_logits }
+        SamplingModel { model, layers, to_logits }
     }
 }
 
@@ -35,9 +43,9 @@ impl<'a> SamplingModel<'a> {
 #[derive(Debug)]
 pub struct Sampler<'a, 'w> {
     model: &'a SamplingModel<'w>,
-    /// Tokens so far, the last n_positions of them at most.
+    /// Tokens so far, the last n_positions of them at most; an LSTM needs none.
     tokens: Vec<u32>,
-    /// For each block: keys (T, C) and values (T, C).
+    /// For each block: keys (T, C) and values (T, C). Of an LSTM one entry: cells (U) and outputs (U).
     cache: Vec<[Vec<f32>; 2]>,
     logits: Vec<f32>,
 }
@@ -46,12 +54,15 @@ impl<'a, 'w> Sampler<'a, 'w> {
     /// An empty sequence.
     pub fn new(model: &'a SamplingModel<'w>) -> Sampler<'a, 'w> {
         let config = &model.model.config;
-        let cache = vec![[Vec::new(), Vec::new()]; config.n_layer];
+        let cache = match config.n_units {
+            None => vec![[Vec::new(), Vec::new()]; config.n_layer],
+            Some(u) => vec![[vec![0.0; u], vec![0.0; u]]],
+        };
         Sampler { model, tokens: Vec::new(), cache, logits: vec![0.0; config.vocab_size] }
     }
 
     /// Adds a token and returns the logits (V) of the next. When the context is full, the first half of it is forgotten and
-    /// the rest computed again at its new positions.
+    /// the rest computed again at its new positions; the state of an LSTM goes on.
     ///
     /// # Panics
     /// If the token is not in the vocabulary.
@@ -72,12 +83,15 @@ impl<'a, 'w> Sampler<'a, 'w> {
 
     /// The hidden state (C) of one more token.
     fn step(&mut self, token: u32) -> Vec<f32> {
-        let SamplingModel { model, blocks, .. } = self.model;
+        let SamplingModel { model, layers, .. } = self.model;
         let c = model.config.n_embd;
         let (token, position) = (token as usize, self.tokens.len());
         let mut x = model.params.token_embedding()[token * c..(token + 1) * c].to_vec();
+        if model.config.n_units.is_some() {
+            return step_lstm(model, &layers[0], &mut self.cache[0], &x);
+        }
         gpt1_kernels::add(&mut x, &model.params.position_embedding()[position * c..(position + 1) * c]);
-        for (l, (cache, matrices)) in self.cache.iter_mut().zip(blocks).enumerate() {
+        for (l, (cache, matrices)) in self.cache.iter_mut().zip(layers).enumerate() {
             x = step_block(&model.config, &model.params.block(l), matrices, cache, x);
         }
         self.tokens.push(token as u32);
@@ -85,13 +99,23 @@ impl<'a, 'w> Sampler<'a, 'w> {
     }
 }
 
-fn step_block(
-    config: &Config,
-    p: &[&[f32]],
-    [to_qkv, to_branch, to_fc, to_out]: &[Matrix; 4],
-    cache: &mut [Vec<f32>; 2],
-    x: Vec<f32>,
-) -> Vec<f32> {
+fn step_lstm(model: &Model, matrices: &[Matrix], [cells, outputs]: &mut [Vec<f32>; 2], x: &[f32]) -> Vec<f32> {
+    let [to_gates, recurrent, to_hidden] = matrices else { unreachable!("an LSTM has three matrices") };
+    let [_, _, bias, _, b_proj] = model.params.lstm();
+    let (mut gates, mut from_before) = (vec![0.0; bias.len()], vec![0.0; bias.len()]);
+    to_gates.row_product(x, &mut gates);
+    recurrent.row_product(outputs, &mut from_before);
+    gpt1_kernels::add(&mut gates, &from_before);
+    let before = cells.clone();
+    gpt1_kernels::lstm::cell_forward(&mut gates, bias, &before, cells, outputs);
+    let mut hidden = vec![0.0; x.len()];
+    to_hidden.row_product(outputs, &mut hidden);
+    gpt1_kernels::add(&mut hidden, b_proj);
+    hidden
+}
+
+fn step_block(config: &Config, p: &[&[f32]], matrices: &[Matrix], cache: &mut [Vec<f32>; 2], x: Vec<f32>) -> Vec<f32> {
+    let [to_qkv, to_branch, to_fc, to_out] = matrices else { unreachable!("a block has four matrices") };
     let &[_, b_qkv, _, b_proj, gain_1, shift_1, _, b_fc, _, b_out, gain_2, shift_2] = p else {
         unreachable!("a block has twelve tensors")
     };
@@ -156,10 +180,33 @@ pub fn sample_token(logits: &[f32], temperature: f64, top_k: usize, rng: &mut im
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::tests::config;
+    use crate::params::tests::{config, lstm_config};
     use crate::{Batch, Workspace, forward, logits};
     use ndarray_rand::rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn state_gives_the_logits_of_the_whole_sequence_and_goes_on() {
+        let model = Model::init(Config { initializer_range: 0.3, n_positions: 30, ..lstm_config() }, 3);
+        let tokens: Vec<u32> = (0..30).map(|i| (i * i + 3) % 23).collect();
+        let mut batch = Batch::new();
+        batch.push(0, &tokens);
+        let mut ws = Workspace::new(&model.config);
+        forward(&model, &batch, None, &mut ws);
+        let whole = logits(&model, &(0..tokens.len()).collect::<Vec<_>>(), &ws);
+        // The context does not matter.
+        let model = Model { config: Config { n_positions: 4, ..model.config }, ..model };
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.05)] {
+            let ready = SamplingModel::new(&model, precision);
+            let mut sampler = Sampler::new(&ready);
+            for (i, token) in tokens.iter().enumerate() {
+                for (a, b) in sampler.feed(*token).iter().zip(&whole[i * 23..]) {
+                    assert!((a - b).abs() < tolerance, "{precision:?} {i}: {a} {b}");
+                }
+            }
+        }
+        assert!(whole.iter().any(|x| x.abs() > 0.2));
+    }
 
     #[test]
     fn cache_gives_the_logits_of_the_whole_sequence() {

@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::held::Held;
+use crate::lstm::Activations;
 use gpt1_kernels::{NormStats, Precision};
 
 /// What forward keeps of one block for backward.
@@ -63,8 +64,10 @@ pub struct Workspace {
     pub(crate) row_ids: Vec<u64>,
     /// (N, C) the first block's input.
     pub(crate) embedded: Vec<f32>,
-    /// One for each block in training, two that take turns in evaluation.
+    /// One for each block in training, two that take turns in evaluation. Of an LSTM there is one, of which `out` alone is used.
     pub(crate) blocks: Vec<BlockActivations>,
+    /// What an LSTM keeps.
+    pub(crate) lstm: Activations,
     /// The block whose `out` is the last hidden state.
     pub(crate) last: usize,
     pub(crate) n_tokens: usize,
@@ -97,6 +100,7 @@ impl Workspace {
             row_ids: Vec::new(),
             embedded: Vec::new(),
             blocks: Vec::new(),
+            lstm: Activations::default(),
             last: 0,
             n_tokens: 0,
             d_hidden: Vec::new(),
@@ -111,14 +115,21 @@ impl Workspace {
     pub fn bytes(config: &Config, n_tokens: usize, training: bool) -> usize {
         let c = config.n_embd;
         let blocks = if training { config.n_layer } else { config.n_layer.min(2) };
-        let per_token = blocks * (PER_CHANNEL * c + config.n_head + 4) + c + if training { 6 * c } else { 0 } + 2;
-        let rows = head_rows(config.vocab_size).min(n_tokens);
-        // In bf16 the weights are kept packed, in training their transposes too.
-        let packed = match Precision::chosen() {
-            Precision::F32 => 0,
-            Precision::Bf16 => (config.n_layer * 12 * c + config.vocab_size) * c * if training { 4 } else { 2 },
+        let layers = match config.n_units {
+            None => blocks * (PER_CHANNEL * c + config.n_head + 4) + if training { 6 * c } else { 0 },
+            Some(u) => Activations::values_per_token(c, u, training),
         };
-        4 * (n_tokens * per_token + rows * (config.vocab_size + c)) + packed
+        let rows = head_rows(config.vocab_size).min(n_tokens);
+        let n_weights = match config.n_units {
+            None => config.n_layer * 12 * c * c,
+            Some(u) => (4 * c + 4 * u + c) * u,
+        };
+        // In bf16 the weights are kept packed, in training their transposes too; in f32 an LSTM's recurrent ones are, for a pass.
+        let packed = match Precision::chosen() {
+            Precision::F32 => config.n_units.map_or(0, |u| 4 * 4 * u * u),
+            Precision::Bf16 => (n_weights + config.vocab_size * c) * if training { 4 } else { 2 },
+        };
+        4 * (n_tokens * (layers + c + 2) + rows * (config.vocab_size + c)) + packed
     }
 
     /// (N, C) the hidden states of the last forward pass.
@@ -133,7 +144,10 @@ impl Workspace {
             self.blocks.resize_with(n_blocks, BlockActivations::default);
         }
         for block in &mut self.blocks[..n_blocks] {
-            block.resize(config, n);
+            match config.n_units {
+                None => block.resize(config, n),
+                Some(_) => block.out.resize(n * config.n_embd, 0.0),
+            }
         }
         self.embedded.resize(n * config.n_embd, 0.0);
         if training {
@@ -141,7 +155,9 @@ impl Workspace {
             self.d_hidden.clear();
             self.d_hidden.resize(n * config.n_embd, 0.0);
             self.d_branch.resize(n * config.n_embd, 0.0);
-            self.d_wide.resize(n * 4 * config.n_embd, 0.0);
+            if config.n_units.is_none() {
+                self.d_wide.resize(n * 4 * config.n_embd, 0.0);
+            }
         }
     }
 }

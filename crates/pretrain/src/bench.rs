@@ -64,7 +64,7 @@ pub enum Mode {
     Train,
     /// Forward and loss; a step is four batches.
     Forward,
-    /// One token at a time with kept keys and values, batch 1, after a prompt of 16 tokens.
+    /// One token at a time with kept keys and values (or state), batch 1, after a prompt of 16 tokens.
     Sample,
 }
 
@@ -98,9 +98,10 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let flops = config.flops_per_token(t) * if args.mode == Mode::Train { 3.0 } else { 1.0 };
     let model = Model::init(config, 1);
     let n_params = model.params.data.len();
-    // A drawn token reads every parameter but the rows of the embeddings of other positions.
+    // A drawn token reads every parameter but the rows of the embeddings of other positions (of which an LSTM has none).
     let bytes = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
-    let weight_bytes = bytes * (n_params - (t - 1) * model.config.n_embd) as f64;
+    let n_unread = if model.config.n_units.is_some() { 0 } else { (t - 1) * model.config.n_embd };
+    let weight_bytes = bytes * (n_params - n_unread) as f64;
     let (batch, tokens) = match args.mode {
         Mode::Train => (args.batch.get(), args.batch.get() * t),
         Mode::Forward => (args.batch.get(), EVALUATED * args.batch.get() * t),

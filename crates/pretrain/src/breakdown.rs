@@ -47,7 +47,7 @@ pub struct Breakdown {
 
 /// The groups of [`Breakdown::shares`]: what the names of their parts begin with, and a short name. The first that fits counts.
 const GROUPS: [(&[&str], &str); 7] = [
-    (&["attn.", "mlp."], "products"),
+    (&["attn.", "mlp.", "lstm."], "products"),
     (&["attention "], "attention"),
     (&["norms "], "norms"),
     (&["activation "], "activ."),

@@ -10,6 +10,7 @@ fn model() -> Model {
         n_embd: 24,
         n_layer: 2,
         n_head: 3,
+        n_units: None,
         embd_pdrop: 0.1,
         resid_pdrop: 0.1,
         attn_pdrop: 0.1,

@@ -131,6 +131,7 @@ mod tests {
             n_embd: 128,
             n_layer: 1,
             n_head: 4,
+            n_units: None,
             embd_pdrop: 0.0,
             resid_pdrop: 0.0,
             attn_pdrop: 0.0,

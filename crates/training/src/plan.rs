@@ -1,5 +1,6 @@
 //! What a run will need, known before its first update.
 
+use gpt1_kernels::product::Packed;
 use gpt1_kernels::{Precision, gemm};
 use gpt1_model::{Config, Layout, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -133,23 +134,40 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Operations per second of the product (N, C) x (C, 4C), the largest of a block.
+/// Operations per second of products: of (N, C) x (C, 4C), the largest of a block. Of an LSTM, of (N, C) x (C, 4U), and for what
+/// is made step by step of (B, U) x (U, 4U), B being the sequences that are computed at once.
 fn product_speed(config: &Config, n_tokens: usize) -> f64 {
-    let (n, c) = (n_tokens.clamp(1, 1024), config.n_embd);
-    let x = vec![0.5_f32; n * c];
-    let w = vec![0.25_f32; c * 4 * c];
-    let mut y = vec![0.0_f32; n * 4 * c];
-    let mut product = || {
-        gemm(Precision::chosen(), view(&x, n, c), view(&w, c, 4 * c), false, view_mut(&mut y, n, 4 * c));
+    // Larger ones are no faster; the memory for them may not be there.
+    let size = |size: usize| size.min(4096);
+    let (n, c) = (n_tokens.clamp(1, 1024), size(config.n_embd));
+    let x = vec![0.5_f32; n * c.max(config.n_units.map_or(0, size))];
+    let precision = Precision::chosen();
+    let large = |inner: usize| {
+        let (w, mut y) = (vec![0.25_f32; c * inner], vec![0.0_f32; n * inner]);
+        let product = || gemm(precision, view(&x, n, c), view(&w, c, inner), false, view_mut(&mut y, n, inner));
+        2.0 * (n * c * inner) as f64 / seconds_of(product)
     };
-    product();
+    let Some(u) = config.n_units.map(size) else { return large(4 * c) };
+    let b = (n_tokens / config.n_positions).clamp(1, n);
+    let w = Packed::new(precision, view(&vec![0.25; u * 4 * u], u, 4 * u));
+    let mut y = vec![0.0; b * 4 * u];
+    let steps = || w.product(view(&x[..b * u], b, u), false, view_mut(&mut y, b, 4 * u));
+    let in_steps = 2.0 * (b * u * 4 * u) as f64 / seconds_of(steps);
+    // Of the three products of the recurrent weights, the gradient's is made at once.
+    let share = 2.0 * 8.0 * (u * u) as f64 / (3.0 * config.flops_per_token(config.n_positions));
+    1.0 / (share / in_steps + (1.0 - share) / large(4 * u))
+}
+
+/// The mean time of some work, after a first time.
+fn seconds_of(mut work: impl FnMut()) -> f64 {
+    work();
     let begin = Instant::now();
-    let mut n_products = 0.0;
+    let mut n_times = 0.0;
     while begin.elapsed() < MEASURE {
-        product();
-        n_products += 1.0;
+        work();
+        n_times += 1.0;
     }
-    n_products * 8.0 * (n * c * c) as f64 / begin.elapsed().as_secs_f64()
+    begin.elapsed().as_secs_f64() / n_times
 }
 
 fn view(data: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
@@ -209,6 +227,19 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{text}");
         }
+        assert!(plan.seconds() > 0.0 && plan.seconds().is_finite());
+    }
+
+    #[test]
+    fn lstm_of_the_paper() {
+        let preset = gpt1_artifacts::preset::Preset::load("gpt1", &["model.architecture=lstm".to_owned()]).unwrap();
+        let work =
+            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 1, n_epochs: 0.1, n_threads: 2 };
+        let plan = Plan::new(&Config::new(&preset.model, 40478), work);
+        // Embedding, input and recurrent weights, bias, projection.
+        assert_eq!(plan.n_params, 40478 * 768 + 4 * 2048 * (768 + 2048 + 1) + (2048 + 1) * 768);
+        // Twelve times the units in f32 for each of 2,048 tokens are 201 MB; the logits' chunk is 96 MiB.
+        assert!((350_000_000..450_000_000).contains(&plan.activation_bytes), "{}", plan.activation_bytes);
         assert!(plan.seconds() > 0.0 && plan.seconds().is_finite());
     }
 

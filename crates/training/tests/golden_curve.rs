@@ -1,5 +1,6 @@
 //! Twenty updates against PyTorch: the loss before each, the norm of its gradient, the parameters at the end. The values
-//! and the script that made them, with OpenAI's optimiser written out, are in `tests/golden/model`.
+//! and the scripts that made them, with OpenAI's optimiser written out, are in `tests/golden/model` and, of the LSTM,
+//! `tests/golden/lstm`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,13 +52,15 @@ struct Curve {
 /// The paper's constants, without clipping.
 #[test]
 fn plain_curve() {
-    check_curve("plain");
+    check_curve("model", "plain");
+    check_curve("lstm", "plain");
 }
 
-/// Constants of which each shows within 20 updates, with the gradient's norm clipped to 1.
+/// Constants of which each shows within 20 updates, with the gradient's norm clipped to 1 (which that of the LSTM never is).
 #[test]
 fn clipped_curve() {
-    check_curve("clipped");
+    check_curve("model", "clipped");
+    check_curve("lstm", "clipped");
 }
 
 /// The losses of `tests/loss_curve.py`'s run in f32 and in bf16, written beside its curve.json for it to compare.
@@ -74,10 +77,11 @@ fn loss_curve() {
     fs_err::write(dir.join("losses.json"), serde_json::to_string(&losses).unwrap()).unwrap();
 }
 
-fn check_curve(name: &str) {
-    let golden = Golden::read(&golden_dir().join("golden.json"));
+fn check_curve(case: &str, name: &str) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(case);
+    let golden = Golden::read(&dir.join("golden.json"));
     let curve = &golden.curves[name];
-    let (updates, model) = train(&golden_dir().join("model"), &golden, name, Precision::F32);
+    let (updates, model) = train(&dir.join("model"), &golden, name, Precision::F32);
     let mut wrong = Vec::new();
     for (update, (loss, norm)) in updates.into_iter().enumerate() {
         let (expected_loss, expected_norm) = (curve.losses[update], curve.grad_norms[update]);
@@ -89,8 +93,8 @@ fn check_curve(name: &str) {
             ));
         }
     }
-    assert!(wrong.is_empty(), "{name}: {} updates are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert_final_parameters(name, &model, &curve.final_sum_and_norm);
+    assert!(wrong.is_empty(), "{case}, {name}: {} updates are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert_final_parameters(&dir, name, &model, &curve.final_sum_and_norm);
 }
 
 /// Loss and gradient norm of each update of a curve, and the model at the end.
@@ -128,8 +132,8 @@ fn train(model: &Path, golden: &Golden, name: &str, precision: Precision) -> (Ve
 }
 
 /// All parameters by sum and norm, those in curve.safetensors element by element.
-fn assert_final_parameters(name: &str, model: &Model, sum_and_norm: &BTreeMap<String, [f64; 2]>) {
-    let bytes = fs_err::read(golden_dir().join("curve.safetensors")).unwrap();
+fn assert_final_parameters(dir: &Path, name: &str, model: &Model, sum_and_norm: &BTreeMap<String, [f64; 2]>) {
+    let bytes = fs_err::read(dir.join("curve.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let n_embd = model.config.n_embd;
     let mut n_compared = 0;
@@ -178,10 +182,6 @@ fn assert_final_parameters(name: &str, model: &Model, sum_and_norm: &BTreeMap<St
     }
     assert_eq!(n_compared, file.names().iter().filter(|n| n.starts_with(&format!("{name}."))).count());
     assert!(wrong.is_empty(), "{name}: {} final parameters are wrong:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-fn golden_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/model")
 }
 
 /// Of each window all tokens but the last are read, and all but the first are to be predicted.

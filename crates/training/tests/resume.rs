@@ -14,6 +14,7 @@ fn config() -> Config {
         n_embd: 16,
         n_layer: 2,
         n_head: 2,
+        n_units: None,
         embd_pdrop: 0.1,
         resid_pdrop: 0.1,
         attn_pdrop: 0.1,

@@ -158,7 +158,7 @@ def schedule(n_updates, warmup):
     return factors
 
 
-def train(model, case):
+def train(model, case, kept):
     """The optimiser of OpenAI's released code: the epsilon is outside the root, weight decay is multiplied by the
     bias-corrected rate, tensors of one dimension (biases, gains) do not decay."""
     model = copy.deepcopy(model)
@@ -190,7 +190,7 @@ def train(model, case):
         norms.append(norm)
     final = {k: p.detach() for k, p in params.items()}
     summary = {k: [p.double().sum().item(), p.double().norm().item()] for k, p in final.items()}
-    return {"losses": losses, "grad_norms": norms, "final_sum_and_norm": summary}, {k: final[k] for k in KEPT}
+    return {"losses": losses, "grad_norms": norms, "final_sum_and_norm": summary}, {k: final[k] for k in kept}
 
 
 def make_batches(n_updates, n_windows, generator):
@@ -234,14 +234,10 @@ def write_json(value, path):
     path.write_text(text(value, 0) + "\n")
 
 
-def main():
-    torch.manual_seed(SEED)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    generator = torch.Generator().manual_seed(SEED)
-    model = make_model(generator)
-    model.save_pretrained(HERE / "model")
-    (HERE / "model" / "generation_config.json").unlink(missing_ok=True)
+def make_all(here, model, generator, config, kept, zero_gradients):
+    """Writes golden.json and the tensors' files of a model into the folder `here`, and says what they are.
+
+    model(input_ids, output_hidden_states) is as of Hugging Face; kept: the parameters to keep from the end of a curve."""
     double = copy.deepcopy(model).double()
 
     golden = {
@@ -251,11 +247,9 @@ def main():
             "transformers": transformers.__version__,
             "safetensors": safetensors.__version__,
         },
-        "config": {"vocab_size": V, "n_positions": T, "n_embd": C, "n_layer": N_LAYER, "n_head": N_HEAD},
+        "config": config,
         "lm_coef": LM_COEF,
-        # Shift invariance of the softmax: no loss depends on the key's bias (elements C..2C of c_attn.bias), nor on
-        # the bias of a multiple-choice classifier. Their gradients are rounding noise, which Adam turns into steps.
-        "zero_gradients": "h.*.attn.c_attn.bias[C:2C]; classifier.bias of choice",
+        "zero_gradients": zero_gradients,
         "noise": {},
     }
 
@@ -265,7 +259,7 @@ def main():
     losses, tensors = language_model(model, case)
     golden["lm"] = case | losses
     golden["noise"]["lm"] = noise(tensors, language_model(double, case)[1])
-    save_file(tensors, HERE / "lm.safetensors")
+    save_file(tensors, here / "lm.safetensors")
 
     golden["classifiers"] = {}
     for form, lengths, n_classes, n_per_example in [
@@ -297,12 +291,12 @@ def main():
         losses, tensors = classifier(model, case, head)
         golden["classifiers"][form] = case | losses
         golden["noise"][form] = noise(tensors, classifier(double, case, head)[1])
-        save_file(tensors, HERE / f"{form}.safetensors")
+        save_file(tensors, here / f"{form}.safetensors")
 
     n_updates, warmup = 20, 5
     batches = make_batches(n_updates, 8, generator)
     golden["batches"] = {f"{u}": windows for u, windows in enumerate(batches)}
-    golden["curves"], kept = {}, {}
+    golden["curves"], ends = {}, {}
     # The paper's values (but for the rate); then values of which every one shows within 20 updates.
     for name, settings in {
         "plain": {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
@@ -311,16 +305,16 @@ def main():
         settings["max_grad_norm"] = 1.0 if name == "clipped" else None
         settings["factors"] = schedule(n_updates, warmup)
         case = settings | {"batches": batches}
-        result, tensors = train(model, case)
-        exact, exact_tensors = train(double, case)
+        result, tensors = train(model, case, kept)
+        exact, exact_tensors = train(double, case, kept)
         golden["curves"][name] = settings | result
         deviation = noise(tensors, exact_tensors)
         for key in ("losses", "grad_norms"):
             deviation[key] = max(abs(a - b) for a, b in zip(result[key], exact[key]))
         golden["noise"][f"curve_{name}"] = deviation
-        kept |= {f"{name}.{k}": t.contiguous() for k, t in tensors.items()}
-    save_file(kept, HERE / "curve.safetensors")
-    write_json(golden, HERE / "golden.json")
+        ends |= {f"{name}.{k}": t.contiguous() for k, t in tensors.items()}
+    save_file(ends, here / "curve.safetensors")
+    write_json(golden, here / "golden.json")
 
     for key, value in golden["noise"].items():
         print(key, value)
@@ -328,10 +322,29 @@ def main():
         print(name, "loss", [round(x, 3) for x in curve["losses"]])
         print(name, "norm", [round(x, 3) for x in curve["grad_norms"]])
     # Readable by all: the safetensors library makes files that only their owner can read.
-    files = [p for p in HERE.rglob("*") if p.suffix in (".json", ".safetensors")]
+    files = [p for p in here.rglob("*") if p.suffix in (".json", ".safetensors")]
     for path in files:
         path.chmod(0o644)
     print(f"{sum(p.stat().st_size for p in files):,} bytes in {len(files)} files")
+
+
+def deterministic():
+    torch.manual_seed(SEED)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    return torch.Generator().manual_seed(SEED)
+
+
+def main():
+    generator = deterministic()
+    model = make_model(generator)
+    model.save_pretrained(HERE / "model")
+    (HERE / "model" / "generation_config.json").unlink(missing_ok=True)
+    config = {"vocab_size": V, "n_positions": T, "n_embd": C, "n_layer": N_LAYER, "n_head": N_HEAD}
+    # Shift invariance of the softmax: no loss depends on the key's bias (elements C..2C of c_attn.bias), nor on
+    # the bias of a multiple-choice classifier. Their gradients are rounding noise, which Adam turns into steps.
+    zero_gradients = "h.*.attn.c_attn.bias[C:2C]; classifier.bias of choice"
+    make_all(HERE, model, generator, config, KEPT, zero_gradients)
 
 
 if __name__ == "__main__":
