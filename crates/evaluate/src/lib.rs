@@ -4,6 +4,7 @@
 mod error;
 mod report;
 mod stage;
+pub mod table;
 
 pub use error::EvaluateError;
 pub use report::Report;

@@ -1,9 +1,9 @@
 //! The `gpt1-evaluate` program.
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
+use gpt1_evaluate::table::{self, TableArgs};
 use gpt1_evaluate::{Options, run};
-use gpt1_finetune::table;
 use gpt1_kernels::Precision;
 use gpt1_kernels::memory::HugePages;
 use gpt1_tasks::{Split, Task};
@@ -20,8 +20,22 @@ static ALLOCATOR: HugePages = HugePages;
 /// Writes scores.json (with the score of the majority answer beside each) and the predictions in the benchmark's submission
 /// format; prints the scores. Without labels there are predictions only.
 #[derive(Parser)]
-#[command(name = "gpt1-evaluate", version)]
+#[command(name = "gpt1-evaluate", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    evaluate: Option<EvaluateArgs>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Collect the scores of all evaluations into one table, beside the paper's.
+    Table(TableArgs),
+}
+
+#[derive(Args)]
+struct EvaluateArgs {
     /// The task: cola sst2 mrpc stsb qqp mnli qnli rte wnli snli scitail race storycloze
     #[arg(long)]
     task: Task,
@@ -47,17 +61,23 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli: Cli = gpt1_artifacts::parse_or_exit();
-    gpt1_artifacts::run_main("evaluate", || evaluate(cli))
+    gpt1_artifacts::run_main("evaluate", || match (cli.command, cli.evaluate) {
+        (Some(Command::Table(args)), _) => table::run(&args),
+        (None, Some(args)) => evaluate(args),
+        (None, None) => anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table)"),
+    })
 }
 
-fn evaluate(cli: Cli) -> Result<()> {
-    let n_threads = gpt1_kernels::start(cli.threads.map(NonZeroUsize::get))?;
-    Precision::choose(&cli.precision)?;
-    let Cli { task, model, data, split, out, .. } = cli;
+fn evaluate(args: EvaluateArgs) -> Result<()> {
+    let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    Precision::choose(&args.precision)?;
+    let EvaluateArgs { task, model, data, split, out, .. } = args;
     let options = Options { task, model, data, split, out, n_threads };
     let done = run(&options)?;
     match &done.scores {
-        Some([model, majority]) => std::io::stdout().write_all(table(model, majority).as_bytes())?,
+        Some([model, majority]) => {
+            std::io::stdout().write_all(gpt1_finetune::table(model, majority).as_bytes())?;
+        }
         None => eprintln!("no scores: {}", done.report.reason.as_deref().unwrap_or_default()),
     }
     eprintln!("{}: scores.json and predictions.tsv of {} examples", done.out.display(), done.report.n);
