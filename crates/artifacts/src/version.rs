@@ -15,3 +15,5 @@ pub const PRETRAIN: u32 = 4;
 pub const FINETUNE: u32 = 2;
 /// `gpt1-evaluate`.
 pub const EVALUATE: u32 = 2;
+/// `gpt1-evaluate zero-shot`.
+pub const ZERO_SHOT: u32 = 1;

@@ -5,6 +5,7 @@ mod error;
 mod report;
 mod stage;
 pub mod table;
+pub mod zero_shot;
 
 pub use error::EvaluateError;
 pub use report::Report;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use gpt1_evaluate::table::{self, TableArgs};
+use gpt1_evaluate::zero_shot::{self, ZeroShotArgs};
 use gpt1_evaluate::{Options, run};
 use gpt1_kernels::Precision;
 use gpt1_kernels::memory::HugePages;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Collect the scores of all evaluations into one table, beside the paper's.
     Table(TableArgs),
+    /// Score a language model that was never fine-tuned on tasks, by the paper's heuristics.
+    ZeroShot(ZeroShotArgs),
 }
 
 #[derive(Args)]
@@ -63,8 +66,9 @@ fn main() -> ExitCode {
     let cli: Cli = gpt1_artifacts::parse_or_exit();
     gpt1_artifacts::run_main("evaluate", || match (cli.command, cli.evaluate) {
         (Some(Command::Table(args)), _) => table::run(&args),
+        (Some(Command::ZeroShot(args)), _) => zero_shot::run(&args),
         (None, Some(args)) => evaluate(args),
-        (None, None) => anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table)"),
+        (None, None) => anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table, zero-shot)"),
     })
 }
 
