@@ -127,6 +127,9 @@ pub struct PretrainConfig {
     pub eval_windows: usize,
     /// Updates between checkpoints.
     pub checkpoint_interval: u64,
+    /// Models to keep in `snapshots/`: the last, that of half its updates, of a quarter ..., and the initial one; 0: none.
+    #[serde(default)]
+    pub n_snapshots: usize,
     /// Updates between lines of metrics.jsonl.
     pub log_interval: u64,
     /// Continuations to sample at the end.

@@ -10,8 +10,10 @@ pub const TOKENIZE: u32 = 2;
 /// `gpt1-shard`.
 pub const SHARD: u32 = 1;
 /// `gpt1-pretrain`.
-pub const PRETRAIN: u32 = 3;
+pub const PRETRAIN: u32 = 4;
 /// `gpt1-finetune`.
 pub const FINETUNE: u32 = 3;
 /// `gpt1-evaluate`.
 pub const EVALUATE: u32 = 3;
+/// `gpt1-evaluate zero-shot`.
+pub const ZERO_SHOT: u32 = 1;

@@ -10,6 +10,7 @@ mod report;
 pub mod results;
 mod stage;
 pub mod table;
+pub mod zero_shot;
 
 pub use error::EvaluateError;
 pub use markdown::markdown;

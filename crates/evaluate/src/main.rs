@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use gpt1_evaluate::page::{self, ReportArgs};
 use gpt1_evaluate::table::{self, TableArgs};
+use gpt1_evaluate::zero_shot::{self, ZeroShotArgs};
 use gpt1_evaluate::{Options, run};
 use gpt1_kernels::Precision;
 use gpt1_kernels::memory::HugePages;
@@ -33,7 +34,9 @@ struct Cli {
 enum Command {
     /// Collect the scores of all evaluations into one table, beside the paper's.
     Table(TableArgs),
-    /// Draw the paper's figures and tables from results, as one HTML page
+    /// Score a language model that was never fine-tuned on tasks, by the paper's heuristics.
+    ZeroShot(ZeroShotArgs),
+    /// Draw the paper's figures and tables from results, as one HTML page.
     Report(ReportArgs),
 }
 
@@ -65,9 +68,12 @@ fn main() -> ExitCode {
     let cli: Cli = gpt1_artifacts::parse_or_exit();
     gpt1_artifacts::run_main("evaluate", || match (cli.command, cli.evaluate) {
         (Some(Command::Table(args)), _) => table::run(&args),
+        (Some(Command::ZeroShot(args)), _) => zero_shot::run(&args),
         (Some(Command::Report(args)), _) => page::run(&args),
         (None, Some(args)) => evaluate(args),
-        (None, None) => anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table)"),
+        (None, None) => {
+            anyhow::bail!("expected --task, --model, --data and --out, or a subcommand (table, zero-shot, report)")
+        }
     })
 }
 

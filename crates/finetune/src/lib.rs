@@ -21,8 +21,8 @@ pub use task_file::{TaskFile, TaskModel, Training};
 /// Tokens computed at once: bounds the memory of activations. Fixed, so that no result depends on the machine.
 const TOKENS_AT_ONCE: usize = 4096;
 
-/// Splits `items` into runs of at most [`TOKENS_AT_ONCE`] tokens; what is longer alone is a run alone.
-fn runs<'a>(items: &'a [u32], n_tokens: impl Fn(u32) -> usize + 'a) -> impl Iterator<Item = &'a [u32]> {
+/// Splits `items` into runs of at most 4096 tokens, to be computed at once; what is longer alone is a run alone.
+pub fn runs<'a>(items: &'a [u32], n_tokens: impl Fn(u32) -> usize + 'a) -> impl Iterator<Item = &'a [u32]> {
     let mut rest = items;
     std::iter::from_fn(move || {
         let mut sum = 0;

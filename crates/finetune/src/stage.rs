@@ -337,7 +337,7 @@ fn train(
     };
     let evaluate = |finished: u64, model: &Model, dev: &mut Value| {
         if finished == 0 || !finished.is_multiple_of(per_epoch) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let scored = score(model, &data.dev_set, &data.dev);
         let mut values = vec![("dev_loss", scored.loss.unwrap_or(f64::NAN))];
@@ -345,7 +345,7 @@ fn train(
         values.extend(scores.iter().map(|(metric, value)| (dev_name(*metric), *value)));
         let by_name: Map<String, Value> = scores.iter().map(|(m, value)| (m.name().to_owned(), json!(value))).collect();
         *dev = Value::Object(by_name);
-        values
+        Ok(values)
     };
     let outcome = gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?;
     interrupt.stop_at_once();

@@ -135,6 +135,20 @@ pub fn cross_entropy_rows(logits: &mut [f32], targets: &[u32], weights: &[f32], 
     losses.iter().sum()
 }
 
+/// -ln softmax(row)[target] of every row: logits (rows, V), which are overwritten, targets (rows).
+///
+/// # Panics
+/// If a target is not below V.
+pub fn cross_entropies(logits: &mut [f32], targets: &[u32]) -> Vec<f64> {
+    let v = logits.len() / targets.len().max(1);
+    logits
+        .par_chunks_exact_mut(v.max(1))
+        .with_min_len(8)
+        .zip(targets)
+        .map(|(row, &target)| cross_entropy_row(row, target as usize, 0.0, false))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,5 +217,9 @@ mod tests {
         }
         let mut only = logits.clone();
         assert_eq!(cross_entropy_rows(&mut only, &targets, &weights, false), found);
+        let each = cross_entropies(&mut logits.clone(), &targets);
+        let sum: f64 = each.iter().zip(&weights).map(|(loss, weight)| loss * f64::from(*weight)).sum();
+        assert!(each.len() == rows && (sum - found).abs() < 1e-9, "{each:?}");
+        assert!(cross_entropies(&mut [], &[]).is_empty());
     }
 }

@@ -6,7 +6,7 @@ use crate::held::Held;
 use crate::workspace::head_rows;
 use crate::{Dropout, Model, Params, Workspace};
 use gpt1_kernels::profile::{lap, lap_product};
-use gpt1_kernels::{Precision, cross_entropy_rows, gemm};
+use gpt1_kernels::{Precision, cross_entropies, cross_entropy_rows, gemm};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -67,6 +67,29 @@ pub fn lm_loss(
         }
     }
     loss
+}
+
+/// ln p(targets[i]) of the token that follows row `rows[i]` of the last forward pass. Logits exist only for a chunk of rows at
+/// a time.
+///
+/// # Panics
+/// If the numbers of rows and targets differ, or a target is not in the vocabulary.
+pub fn log_probabilities(model: &Model, rows: &[usize], targets: &[u32], ws: &mut Workspace) -> Vec<f64> {
+    assert_eq!(rows.len(), targets.len(), "a target for each row");
+    let (c, v) = (model.config.n_embd, model.config.vocab_size);
+    let embedding = view(model.params.token_embedding(), v, c);
+    let Workspace { precision, held, blocks, last, logits, rows: gathered, .. } = ws;
+    let to_logits = Held::operand(held.as_ref(), *precision, 0, embedding, true);
+    let mut found = Vec::with_capacity(rows.len());
+    for (rows, targets) in rows.chunks(head_rows(v)).zip(targets.chunks(head_rows(v))) {
+        let n = rows.len();
+        gather(&blocks[*last].out, rows, c, gathered);
+        logits.resize(logits.len().max(n * v), 0.0);
+        let logits = &mut logits[..n * v];
+        to_logits.gemm(view(gathered, n, c), false, view_mut(logits, n, v));
+        found.extend(cross_entropies(logits, targets).into_iter().map(|loss| -loss));
+    }
+    found
 }
 
 /// Logits (rows, V) of some rows of the last forward pass.
@@ -343,6 +366,34 @@ mod tests {
         let difference = at(H) - at(-H);
         at(0.0);
         difference / f64::from(2.0 * H)
+    }
+
+    #[test]
+    fn log_probabilities_are_those_of_the_logits() {
+        // More rows than a chunk has.
+        let model = model();
+        let mut batch = Batch::new();
+        for i in 0..300_u32 {
+            batch.push(0, &[i % 23, i / 23 % 23, 7, i % 5]);
+        }
+        let mut ws = Workspace::new(&model.config);
+        crate::forward(&model, &batch, None, &mut ws);
+        let rows: Vec<usize> = (0..batch.n_tokens()).rev().collect();
+        assert!(rows.len() > head_rows(23) && !rows.len().is_multiple_of(head_rows(23)));
+        let targets: Vec<u32> = rows.iter().map(|row| (*row as u32 * 5) % 23).collect();
+        let all = logits(&model, &rows, &ws);
+        let found = log_probabilities(&model, &rows, &targets, &mut ws);
+        assert_eq!(found.len(), rows.len());
+        for ((x, target), found) in all.chunks_exact(23).zip(&targets).zip(&found) {
+            let sum: f64 = x.iter().map(|l| f64::from(*l).exp()).sum();
+            let expected = f64::from(x[*target as usize]) - sum.ln();
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+        assert_eq!(log_probabilities(&model, &rows, &targets, &mut ws.hold(&model)), found);
+        let loss = lm_loss(&model, &[3; 1200], &vec![1.0; 1200], &mut ws, None);
+        let sum: f64 = log_probabilities(&model, &rows, &[3; 1200], &mut ws).iter().sum();
+        assert!((loss + sum).abs() < 1e-6 * loss, "{loss} {sum}");
+        assert!(log_probabilities(&model, &[], &[], &mut ws).is_empty());
     }
 
     #[test]

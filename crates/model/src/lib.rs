@@ -15,14 +15,16 @@ mod held;
 mod lstm;
 mod params;
 mod sample;
+mod snapshots;
 mod workspace;
 
 pub use batch::{Batch, Dropout};
 pub use block::{backward, forward};
 pub use config::Config;
 pub use error::ModelError;
-pub use heads::{Classified, Examples, Form, classifier_loss, lm_loss, logits};
+pub use heads::{Classified, Examples, Form, classifier_loss, lm_loss, log_probabilities, logits};
 pub use held::Holding;
 pub use params::{Layout, Model, Params, Tensor};
 pub use sample::{Sampler, SamplingModel, sample_token};
+pub use snapshots::snapshots;
 pub use workspace::Workspace;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use gpt1_kernels::Precision;
 use gpt1_model::{
     Batch, Config, Dropout, Examples, Form, Model, Params, Sampler, SamplingModel, Workspace, backward,
-    classifier_loss, forward, lm_loss, logits,
+    classifier_loss, forward, lm_loss, log_probabilities, logits,
 };
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -76,6 +76,14 @@ fn logits_of_ragged_sequences() {
         let expected = &read_tensors(&dir.join("lm.safetensors"))["logits"];
         assert_eq!(expected.0, [batch.n_tokens(), model.config.vocab_size]);
         assert_logits(&found, &expected.1, expected.0[1]);
+
+        let targets: Vec<u32> = rows.iter().map(|row| (row * 7) as u32 % expected.0[1] as u32).collect();
+        let likelihoods = log_probabilities(&model, &rows, &targets, &mut ws);
+        for ((x, target), found) in expected.1.chunks_exact(expected.0[1]).zip(&targets).zip(&likelihoods) {
+            let log_sum = x.iter().map(|logit| f64::from(*logit).exp()).sum::<f64>().ln();
+            let expected = f64::from(x[*target as usize]) - log_sum;
+            assert!((found - expected).abs() < f64::from(2.0 * LOGIT_TOLERANCE), "{found}, not {expected}");
+        }
 
         // Rows asked for out of order are the same rows.
         let rows = [20, 0, 5];

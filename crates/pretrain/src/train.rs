@@ -3,6 +3,7 @@
 use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
 use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
+use crate::snapshots::Snapshots;
 use crate::{baseline, sample};
 use anyhow::Context;
 use clap::Args;
@@ -81,6 +82,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     eprintln!("{plan}");
     plan.check_memory()?;
     held_out.announce();
+    let snapshots = Snapshots::new(pretrain.n_snapshots, n_updates);
+    snapshots.announce();
 
     manifest.n_threads = n_threads;
     manifest.input("shards", &args.shards)?;
@@ -115,15 +118,16 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
             Some(Step { loss, parts: Vec::new(), n_tokens: n_targets(&texts) as u64, ids })
         },
         |finished, model, last_evaluation| {
+            snapshots.save_if_due(out.path(), finished, model, &encoder)?;
             if held_out.windows.is_empty()
                 || !(finished.is_multiple_of(pretrain.eval_interval) || finished == n_updates)
             {
-                return Vec::new();
+                return Ok(Vec::new());
             }
             let loss = loss(model, &held_out.windows, pretrain.micro_batch_size, &mut scratch.borrow_mut());
             let values = held_out.values(loss);
             *last_evaluation = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-            values
+            Ok(values)
         },
     )?;
     if let Some(watch) = watch {

@@ -3,7 +3,7 @@
 use gpt1_artifacts::preset::{Preset, ShardConfig};
 use gpt1_shard::{Corpus, write_shards};
 use gpt1_tokenize::{Encoder, Vocabulary, learn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A model of a few thousand parameters and a run of a second.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 16] = [
     "model.n_layer=1",
     "model.n_head=2",
     "model.n_embd=16",
@@ -25,6 +25,7 @@ const SETTINGS: [&str; 15] = [
     "pretrain.eval_interval=20",
     "pretrain.eval_windows=8",
     "pretrain.checkpoint_interval=7",
+    "pretrain.n_snapshots=5",
     "pretrain.log_interval=1",
     "pretrain.sample_length=12",
 ];
@@ -126,6 +127,18 @@ fn assert_same_result(found: &Path, expected: &Path) {
         let [found, expected] = [found, expected].map(|dir| fs_err::read(dir.join(name)).unwrap());
         assert!(found == expected, "{name} differs");
     }
+    // Whatever is in the folders, hidden files too.
+    let snapshots = |dir: &Path| {
+        let files = |dir: &Path| fs_err::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        let all = files(&dir.join("snapshots")).into_iter().flat_map(|snapshot| files(&snapshot));
+        let content = all.map(|path| (path.strip_prefix(dir).unwrap().to_owned(), fs_err::read(&path).unwrap()));
+        content.collect::<BTreeMap<_, _>>()
+    };
+    let (found, expected) = (snapshots(found), snapshots(expected));
+    assert!(found.keys().eq(expected.keys()), "{:?}", found.keys());
+    for (name, content) in &found {
+        assert!(*content == expected[name], "{} differs", name.display());
+    }
 }
 
 /// The folder in which a run into `dir/model` works.
@@ -199,6 +212,42 @@ fn a_whole_run() {
         ["threads, precision ", "80 updates of 96 tokens (64 at once)", "unigram", "next: gpt1-pretrain sample"]
     {
         assert!(log.contains(expected), "{expected} is not in\n{log}");
+    }
+}
+
+#[test]
+fn snapshots_are_models_of_their_updates() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, plain) = (dir.path().join("model"), dir.path().join("plain"));
+    let log = stderr(&succeed(&out, &[]));
+    assert!(log.contains("snapshots: after 0, 10, 20, 40, 80 updates"), "{log}");
+    let found = gpt1_model::snapshots(&out).unwrap();
+    assert_eq!(found.iter().map(|(update, _)| *update).collect::<Vec<_>>(), [0, 10, 20, 40, 80]);
+    for (_, path) in &found {
+        let names: Vec<_> =
+            fs_err::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 5, "{names:?}");
+        for name in ["config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer.json"] {
+            assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+        }
+    }
+    // The first is the initial model, the last the one that the run is for, the others are on the way.
+    let model = |path: &Path| gpt1_model::Model::load(path).unwrap();
+    let last = model(&out);
+    assert_eq!(model(&found[4].1), last);
+    assert_eq!(model(&found[0].1), gpt1_model::Model::init(last.config.clone(), 1));
+    let distance = |other: &gpt1_model::Model| -> f64 {
+        let pairs = last.params.data.iter().zip(&other.params.data);
+        pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum()
+    };
+    let distances: Vec<f64> = found.iter().map(|(_, path)| distance(&model(path))).collect();
+    assert!(distances.windows(2).all(|pair| pair[0] > pair[1]), "{distances:?}");
+
+    // A run without them is the same run.
+    succeed(&plain, &["--set", "pretrain.n_snapshots=0"]);
+    assert!(!plain.join("snapshots").exists());
+    for name in RESULT {
+        assert!(fs_err::read(out.join(name)).unwrap() == fs_err::read(plain.join(name)).unwrap(), "{name} differs");
     }
 }
 

@@ -12,6 +12,7 @@ mod grammar;
 mod inference;
 mod sentiment;
 mod similarity;
+mod winograd;
 
 use crate::random::Random;
 use crate::world::{Part, World};
@@ -44,6 +45,7 @@ pub fn files(world: &World, seed: u64) -> Vec<File> {
     files.extend(entailment::scitail(world, &mut Random::new(seed, "SciTail")));
     files.extend(choice::race(world, &mut Random::new(seed, "RACE")));
     files.extend(choice::story_cloze(world, &mut Random::new(seed, "StoryCloze")));
+    files.extend(winograd::dpr(world, &mut Random::new(seed, "Winograd")));
     files
 }
 

@@ -252,6 +252,35 @@ fn story_cloze_has_the_official_columns_and_even_endings() {
     }
 }
 
+#[test]
+fn winograd_schemas_are_records_of_dpr() {
+    for seed in [6, 7] {
+        let files = generated(seed);
+        for split in ["train", "test"] {
+            let content = &files[&format!("tasks/Winograd/{split}.c.txt")];
+            assert!(content.ends_with("\n\n"));
+            let records: Vec<Vec<&str>> = content.split_terminator("\n\n").map(|r| r.lines().collect()).collect();
+            assert!((400..410).contains(&records.len()), "{}", records.len());
+            let mut twins = std::collections::HashMap::<Vec<String>, HashSet<&str>>::new();
+            for record in &records {
+                let [sentence, pronoun, candidates, meant] = record[..] else { panic!("{record:?}") };
+                let (first, second) = candidates.split_once(',').unwrap();
+                assert!(first != second && [first, second].contains(&meant), "{record:?}");
+                // The pronoun stands once, after both candidates, which stand in this order.
+                let words: Vec<&str> = sentence.split([' ', ',', '.']).collect();
+                let at = |word: &str| words.iter().position(|w| *w == word).unwrap();
+                assert!(at(first) < at(second) && at(second) < at(pronoun), "{record:?}");
+                assert_eq!(words.iter().filter(|word| **word == pronoun).count(), 1, "{record:?}");
+                assert!(sentence.ends_with('.') && !sentence.contains(['{', '_']), "{record:?}");
+                let up_to_the_pronoun = words[..=at(pronoun)].iter().map(|word| (*word).to_owned()).collect();
+                twins.entry(up_to_the_pronoun).or_default().insert(meant);
+            }
+            // What stands before the pronoun does not tell: the rest of a twin means the other one.
+            assert!(twins.values().all(|meant| meant.len() == 2), "{twins:?}");
+        }
+    }
+}
+
 fn csv_fields(line: &str) -> Vec<String> {
     let (mut fields, mut quoted) = (vec![String::new()], false);
     for c in line.chars() {

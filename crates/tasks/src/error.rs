@@ -43,6 +43,14 @@ pub enum TaskError {
         /// The task to train on.
         trained_on: Task,
     },
+    /// The Winograd schemas of DPR come in two sets.
+    #[error("{task} has no split {split}; its splits are train, test")]
+    NoDevelopmentSet {
+        /// The set of schemas.
+        task: &'static str,
+        /// What was asked for.
+        split: Split,
+    },
     /// No file of the split was found.
     #[error(
         "{task}: no file of the {split} split; looked for\n  {looked_for}\n  hint: {hint}, or generate sample data in the same format with gpt1-sample-data"
@@ -127,6 +135,16 @@ pub enum TaskError {
         line: usize,
         /// What is wrong.
         message: &'static str,
+    },
+    /// A record of Winograd schemas that lacks a part.
+    #[error("{path}:{line}: {message}")]
+    Winograd {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        line: usize,
+        /// What is wrong.
+        message: String,
     },
     /// JSON that cannot be read, or lacks a field.
     #[error("{path}:{line}:{column}: {message}")]

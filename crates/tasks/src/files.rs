@@ -94,13 +94,7 @@ pub(crate) fn for_each_line(
 
 /// A whole file as text, without a byte-order mark.
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, TaskError> {
-    let mut bytes = Vec::new();
-    fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        let line = bytes.split(|&byte| byte == b'\n').count();
-        return Err(TaskError::TooLong { path: path.to_path_buf(), line, limit });
-    }
-    let text = match String::from_utf8(bytes) {
+    let text = match String::from_utf8(read_bytes(path, limit)?) {
         Ok(text) => text,
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -112,6 +106,17 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, TaskError> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
+/// A whole file of at most `limit` bytes.
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, TaskError> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let line = bytes.split(|&byte| byte == b'\n').count();
+        return Err(TaskError::TooLong { path: path.to_path_buf(), line, limit });
+    }
+    Ok(bytes)
+}
+
 fn utf8<'a>(path: &Path, line: usize, bytes: &'a [u8]) -> Result<&'a str, TaskError> {
     std::str::from_utf8(bytes).map_err(|error| TaskError::Utf8 {
         path: path.to_path_buf(),
@@ -121,7 +126,7 @@ fn utf8<'a>(path: &Path, line: usize, bytes: &'a [u8]) -> Result<&'a str, TaskEr
 }
 
 /// The folders inside `parent` that bear one of `names`, whatever their case and punctuation; in order.
-fn named(parent: &Path, names: &[&str]) -> Result<Vec<PathBuf>, TaskError> {
+pub(crate) fn named(parent: &Path, names: &[&str]) -> Result<Vec<PathBuf>, TaskError> {
     let entries = match fs_err::read_dir(parent) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),

@@ -6,6 +6,8 @@
 //! distribution that the classifier learns; [`Task::predict`] turns logits into a prediction; [`scores`] and
 //! [`majority_scores`] judge predictions; [`write_submission`] writes them in the benchmark's format.
 //!
+//! [`winograd`] reads the schemas that the paper asks of the language model alone (section 5).
+//!
 //! A task is one file in `src/tasks/`. This crate knows nothing of the model.
 
 mod csv;
@@ -22,6 +24,7 @@ mod submission;
 mod task;
 mod tasks;
 mod tsv;
+pub mod winograd;
 
 pub use error::TaskError;
 pub use inputs::{Form, Inputs, Special, inputs};

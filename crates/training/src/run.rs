@@ -87,7 +87,7 @@ pub enum TrainError {
     /// A checkpoint is not one of this run, or cannot be read.
     #[error(transparent)]
     Load(CheckpointError),
-    /// A file of metrics could not be written; the message names it.
+    /// A file of metrics, or one that an evaluation writes, could not be written; the message names it.
     #[error("{0}\n  hint: free space, then run the same command again: it continues from the last checkpoint")]
     Io(#[from] io::Error),
 }
@@ -98,7 +98,9 @@ pub enum TrainError {
 /// - `step(u, model, grads)` computes update `u` (from 0): it adds its gradients to `grads`, which are zero. It may return
 ///   `None` after a signal ([`Interrupt::signal`]) to give the update up; the checkpoint is then that of the updates before.
 /// - `evaluate(n, model, stage)` is called when `n` updates are finished (0 before the first, on a fresh run) and returns
-///   what to log, if it is time to evaluate; `stage` is the stage's own state (a best score), kept in checkpoints.
+///   what to log, if it is time to evaluate; `stage` is the stage's own state (a best score), kept in checkpoints. It may
+///   write files: the checkpoint of an update comes after its evaluation, so a run that continues has written them or will
+///   write them again.
 ///
 /// The result does not depend on interruptions: a run that continues ends with the same bits, in the model as in
 /// metrics.jsonl, if both closures depend on nothing but their arguments.
@@ -109,7 +111,7 @@ pub fn run(
     stage: &mut Value,
     interrupt: &Interrupt,
     mut step: impl FnMut(u64, &Model, &mut Params) -> Option<Step>,
-    mut evaluate: impl FnMut(u64, &Model, &mut Value) -> Vec<(&'static str, f64)>,
+    mut evaluate: impl FnMut(u64, &Model, &mut Value) -> io::Result<Vec<(&'static str, f64)>>,
 ) -> Result<Outcome, TrainError> {
     let mut adam = Adam::new(&model.params.layout);
     let on_disk = metrics::metrics_bytes(out);
@@ -127,7 +129,7 @@ pub fn run(
     progress.start_at(adam.n_updates);
     if saved_at.is_none() {
         let pause = Instant::now();
-        let values = evaluate(0, model, stage);
+        let values = evaluate(0, model, stage)?;
         log_values(&mut metrics, &progress, 0, 0, &values)?;
         metrics.leave_out(pause.elapsed());
     }
@@ -175,7 +177,7 @@ pub fn run(
         lap("metrics");
 
         let pause = Instant::now();
-        let values = whole("evaluation", || evaluate(finished, model, stage));
+        let values = whole("evaluation", || evaluate(finished, model, stage))?;
         log_values(&mut metrics, &progress, finished, n_tokens, &values)?;
         if last || finished.is_multiple_of(settings.checkpoint_interval) {
             save(settings, out, model, &adam, stage, &mut metrics, n_tokens)?;

@@ -80,13 +80,13 @@ fn train(dir: &Path, stop_before: u64) -> Option<(Model, Value)> {
             },
             |n, model, best| {
                 if !n.is_multiple_of(4) {
-                    return Vec::new();
+                    return Ok(Vec::new());
                 }
                 let score = f64::from(model.params.data[0]);
                 if best.as_f64().is_none_or(|b| score > b) {
                     *best = json!(score);
                 }
-                vec![("score", score), ("best", best.as_f64().unwrap())]
+                Ok(vec![("score", score), ("best", best.as_f64().unwrap())])
             },
         )
         .unwrap();
@@ -175,7 +175,7 @@ fn continue_with(dir: &Path, settings: &Settings, config: Config) -> TrainError 
         &mut Value::Null,
         &interrupt,
         |u, model, grads| Some(step(u, model, grads)),
-        |_, _, _| Vec::new(),
+        |_, _, _| Ok(Vec::new()),
     )
     .unwrap_err();
     assert_eq!(model, before);
@@ -216,7 +216,7 @@ fn what_is_not_finite_stops_the_run() {
                 }
                 Some(step(u, &model, grads))
             },
-            |_, _, _| Vec::new(),
+            |_, _, _| Ok(Vec::new()),
         )
         .unwrap_err();
         let text = error.to_string();

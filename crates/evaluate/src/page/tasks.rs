@@ -19,18 +19,26 @@ pub(super) fn section(all: &Table) -> Option<Section> {
             }
             score => shown(score.as_ref().map(|score| score.median)),
         });
-        let paper = [row.paper.map(|paper| format!("{:.1}", paper.score)), row.paper.map(|paper| paper.table.to_string())];
+        let paper =
+            [row.paper.map(|paper| format!("{:.1}", paper.score)), row.paper.map(|paper| paper.table.to_string())];
         let n = row.n_examples.map_or_else(String::new, |n| n.to_string());
         let cells = [escaped(&row.name), row.metric.to_owned(), n].into_iter().chain(scores);
         rows.push(
-            cells.chain([shown(row.majority)]).chain(paper.into_iter().map(Option::unwrap_or_default)).collect::<Vec<_>>(),
+            cells
+                .chain([shown(row.majority)])
+                .chain(paper.into_iter().map(Option::unwrap_or_default))
+                .collect::<Vec<_>>(),
         );
     }
     if rows.is_empty() {
         return None;
     }
     let average = |average: &crate::table::Average| {
-        let of = if average.missing.is_empty() { String::new() } else { format!("<br><small>{} of 9 tasks</small>", average.n_tasks) };
+        let of = if average.missing.is_empty() {
+            String::new()
+        } else {
+            format!("<br><small>{} of 9 tasks</small>", average.n_tasks)
+        };
         format!("{}{of}", shown(average.score))
     };
     let cells = ["<b>GLUE</b>".to_owned(), "mean".to_owned(), String::new()].into_iter();

@@ -52,7 +52,18 @@ pub fn labelled(files: &BTreeMap<String, String>) -> Vec<(&'static str, Vec<Exam
         of(&format!("SNLI/snli_1.0_{split}.jsonl")).lines().map(example).collect()
     };
     let scitail = |split: &str| tsv(of(&format!("SciTail/tsv_format/scitail_1.0_{split}.tsv")), false, 0, Some(1), 2);
+    // Whether the first candidate is the right one.
+    let dpr = |split: &str| -> Vec<Example> {
+        let example = |record: &str| {
+            let lines: Vec<&str> = record.lines().collect();
+            let (first, _) = lines[2].split_once(',').expect("two candidates");
+            let two = format!("{} {}", lines[1], lines[2]);
+            Example { one: lines[0].to_owned(), two, label: (lines[3] == first).to_string() }
+        };
+        of(&format!("Winograd/{split}.c.txt")).split_terminator("\n\n").map(example).collect()
+    };
     vec![
+        ("DPR", dpr("train"), dpr("test")),
         glue("CoLA", "CoLA", "dev", false, 3, None, 1),
         glue("SST-2", "SST-2", "dev", true, 0, None, 1),
         glue("MRPC", "MRPC", "dev", true, 3, Some(4), 0),

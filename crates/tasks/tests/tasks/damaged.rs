@@ -11,7 +11,7 @@ use crate::samples::{FILES, FORMS, folder_of, write};
 
 /// One damage to a file; positions are shares of its length.
 #[derive(Clone, Debug)]
-enum Damage {
+pub(crate) enum Damage {
     Overwrite(f64, Vec<u8>),
     Insert(f64, Vec<u8>),
     Remove(f64, f64),
@@ -24,7 +24,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![telling, any::<u8>()], 1..4)
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(crate) fn damage() -> impl Strategy<Value = Damage> {
     let at = || 0.0..1.0f64;
     prop_oneof![
         (at(), bytes()).prop_map(|(at, bytes)| Damage::Overwrite(at, bytes)),
@@ -35,7 +35,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn apply(content: &mut Vec<u8>, damage: &Damage) {
+pub(crate) fn apply(content: &mut Vec<u8>, damage: &Damage) {
     let place = |at: f64| (at * content.len() as f64) as usize;
     let range = |a: f64, b: f64| place(a.min(b))..place(a.max(b));
     match damage {

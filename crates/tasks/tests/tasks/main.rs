@@ -5,3 +5,4 @@ mod golden;
 mod official;
 mod readers;
 mod samples;
+mod winograd;
