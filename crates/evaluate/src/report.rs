@@ -79,8 +79,9 @@ impl Report {
 fn groups(dataset: &Dataset, predictions: &[Target], constant: &[Target]) -> Map<String, Value> {
     let of = |predictions| group_scores(dataset.task, predictions, &dataset.examples);
     let both = of(predictions).into_iter().zip(of(constant));
-    both.map(|((group, n, model), (_, _, majority))| {
-        (group.to_owned(), json!({"n": n, "metrics": by_name(&model), "majority": by_name(&majority)}))
+    both.map(|(model, majority)| {
+        let value = json!({"n": model.n, "metrics": by_name(&model.scores), "majority": by_name(&majority.scores)});
+        (model.name.to_owned(), value)
     })
     .collect()
 }

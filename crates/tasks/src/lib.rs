@@ -30,6 +30,6 @@ pub use error::TaskError;
 pub use inputs::{Form, Inputs, Special, inputs};
 pub use metrics::Metric;
 pub use paper::Paper;
-pub use scores::{group_scores, majority, majority_scores, scores};
+pub use scores::{GroupScores, group_scores, majority, majority_scores, scores};
 pub use submission::{submission_name, write_submission};
 pub use task::{Answer, Dataset, Example, Kind, Split, Target, Task, read};

@@ -34,22 +34,28 @@ pub fn scores(task: Task, predictions: &[Target], examples: &[Example]) -> Optio
     task.metrics().iter().map(|&metric| Some((metric, of(metric)?))).collect()
 }
 
-/// The scores of each of [`Task::groups`] that has examples: its name, how many they are, and [`scores`] of them; empty if
-/// the task has no groups, or an example no label.
-pub fn group_scores(
-    task: Task,
-    predictions: &[Target],
-    examples: &[Example],
-) -> Vec<(&'static str, usize, Vec<(Metric, f64)>)> {
-    let of = |&group: &&'static str| {
-        let is_member = |example: &Example| example.id.split('/').next() == Some(group);
+/// A part of the examples and its scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupScores {
+    /// One of [`Task::groups`].
+    pub name: &'static str,
+    /// How many examples are of it.
+    pub n: usize,
+    /// [`scores`] of them.
+    pub scores: Vec<(Metric, f64)>,
+}
+
+/// The scores of each of [`Task::groups`] that has examples, all of them labelled.
+pub fn group_scores(task: Task, predictions: &[Target], examples: &[Example]) -> Vec<GroupScores> {
+    let of = |&name: &&'static str| {
+        let is_member = |example: &Example| example.id.split('/').next() == Some(name);
         let members = predictions.iter().zip(examples).filter(|(_, example)| is_member(example));
         // The scores need no texts.
         let bare = |example: &Example| Example { id: String::new(), texts: Vec::new(), target: example.target };
         let (predictions, members): (Vec<Target>, Vec<Example>) =
             members.map(|(prediction, example)| (*prediction, bare(example))).unzip();
         let scores = scores(task, &predictions, &members).filter(|_| !members.is_empty())?;
-        Some((group, members.len(), scores))
+        Some(GroupScores { name, n: members.len(), scores })
     };
     task.groups().iter().filter_map(of).collect()
 }
@@ -131,7 +137,8 @@ mod tests {
         let example = |id: &str, class| Example { id: id.to_owned(), texts: vec![], target: Class(class) };
         let mut examples = vec![example("middle/1.txt:0", 0), example("high/1.txt:0", 1), example("high/2.txt:0", 2)];
         let found = group_scores(race, &[Class(0), Class(1), Class(3)], &examples);
-        let expected = [("middle", 1, vec![(Metric::Accuracy, 1.0)]), ("high", 2, vec![(Metric::Accuracy, 0.5)])];
+        let group = |name, n, accuracy| GroupScores { name, n, scores: vec![(Metric::Accuracy, accuracy)] };
+        let expected = [group("middle", 1, 1.0), group("high", 2, 0.5)];
         assert_eq!(found, expected);
         assert_eq!(group_scores(race, &[Class(0)], &examples[..1]).len(), 1);
         examples[1].target = Target::None;

@@ -175,6 +175,7 @@ impl Task {
     }
 
     /// The task on which models are trained that are scored on this one: itself, but MNLI for AX, which has no training set.
+    #[must_use]
     pub fn trained_on(self) -> Task {
         self.0.trained_on.map_or(self, Task)
     }
