@@ -95,6 +95,32 @@ fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
     assert_eq!(digest::path(&dir.path().join("rte-1")).unwrap(), digest::path(&dir.path().join("rte-3")).unwrap());
 }
 
+/// Table 5's LSTM goes the same way: pre-trained, fine-tuned from that and from nothing, evaluated.
+#[test]
+fn an_lstm_goes_the_whole_way() {
+    let chain = Chain::get();
+    let dir = tempfile::tempdir().unwrap();
+    let (shards, vocabulary, data) = (chain.arg("shards"), chain.arg("vocabulary"), chain.arg("data/tasks"));
+    let lstm = ["--set", "model.architecture=lstm", "--set", "model.n_units=24"];
+    let model = dir.path().join("lstm");
+    let pretrain = ["--shards", &shards, "--tokenizer", &vocabulary, "--out", text(&model)];
+    succeed("pretrain", &quick(&[&lstm[..], &pretrain].concat()));
+    succeed("pretrain", &["sample", "--model", text(&model), "--prompt", "Mara went", "--length", "100"]);
+    let from_lstm = ["--init", text(&model)];
+    let from_scratch = [&lstm[..], &["--init", "scratch", "--tokenizer", &vocabulary]].concat();
+    for (name, init) in [("from-lstm", &from_lstm[..]), ("from-scratch", &from_scratch)] {
+        let (tuned, scores) = (dir.path().join(name), dir.path().join(format!("{name}-scores")));
+        let rest = ["--task", "rte", "--data", &data, "--out", text(&tuned)];
+        succeed("finetune", &quick(&[init, &rest].concat()));
+        let config = fs_err::read_to_string(tuned.join("config.json")).unwrap();
+        assert!(config.contains("gpt1-lstm") && config.contains("\"n_units\": 24"), "{config}");
+        let tuned = text(&tuned);
+        let (split, out) = (["--split", "dev"], ["--out", text(&scores)]);
+        succeed("evaluate", &[&["--task", "rte", "--model", tuned, "--data", &data], &split[..], &out].concat());
+        assert!(scores.join("scores.json").exists());
+    }
+}
+
 /// A CPU without bf16 in hardware, played by forbidding AVX-512, falls back to f32 and says so.
 #[test]
 fn bf16_falls_back_where_the_cpu_lacks_it() {

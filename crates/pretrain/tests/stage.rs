@@ -33,6 +33,9 @@ const SETTINGS: [&str; 16] = [
 /// Of a run that is interrupted: long enough that the signal comes in time on a busy machine.
 const LONG: [&str; 2] = ["--set", "pretrain.max_updates=240"];
 
+/// The other architecture.
+const LSTM: [&str; 4] = ["--set", "model.architecture=lstm", "--set", "model.n_units=20"];
+
 /// Files that a run determines.
 const RESULT: [&str; 7] =
     ["config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer.json", "metrics.jsonl", "samples.txt"];
@@ -146,9 +149,9 @@ fn partial(dir: &Path) -> PathBuf {
     dir.join(".model.partial")
 }
 
-/// Starts a run into `dir/model` and waits until it has logged `n_lines` lines.
-fn start_and_wait(dir: &Path, n_lines: usize) -> Child {
-    let mut child = command(&dir.join("model"), &LONG).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+/// Starts a run with further arguments into `dir/model` and waits until it has logged `n_lines` lines.
+fn start_and_wait(dir: &Path, more: &[&str], n_lines: usize) -> Child {
+    let mut child = command(&dir.join("model"), more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begin = Instant::now();
     while n_logged(dir) < n_lines && child.try_wait().unwrap().is_none() {
         assert!(begin.elapsed() < Duration::from_secs(120), "the run does not get on");
@@ -252,14 +255,31 @@ fn snapshots_are_models_of_their_updates() {
 }
 
 #[test]
-fn threads_do_not_change_the_result() {
+fn an_lstm_learns_in_the_same_stage() {
     let dir = tempfile::tempdir().unwrap();
-    let [one, three] = ["1", "3"].map(|n| {
-        let out = dir.path().join(n);
-        succeed(&out, &["--threads", n]);
-        out
-    });
-    assert_same_result(&one, &three);
+    let out = dir.path().join("model");
+    let log = stderr(&succeed(&out, &LSTM));
+    assert!(log.contains("(64 at once)"), "{log}");
+    let read = |name: &str| fs_err::read_to_string(out.join(name)).unwrap();
+    assert!(read("config.json").contains("\"model_type\": \"gpt1-lstm\""), "{}", read("config.json"));
+    let manifest: serde_json::Value = serde_json::from_str(&read("manifest.json")).unwrap();
+    let (unigram, validation) = (&manifest["extra"]["unigram_perplexity"], &manifest["extra"]["validation"]);
+    let perplexity = validation["perplexity"].as_f64().unwrap();
+    assert!(perplexity < 0.7 * unigram.as_f64().unwrap(), "{perplexity}, unigram {unigram}");
+    assert_eq!(read("samples.txt").matches(" ... ").count(), 4);
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    for more in [&[][..], &LSTM] {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, three] = ["1", "3"].map(|n| {
+            let out = dir.path().join(n);
+            succeed(&out, &[&["--threads", n], more].concat());
+            out
+        });
+        assert_same_result(&one, &three);
+    }
 }
 
 #[test]
@@ -276,18 +296,20 @@ fn a_profile_shows_where_the_time_went_and_changes_nothing() {
 
 #[test]
 fn a_killed_run_continues_and_ends_with_the_same_bytes() {
-    let whole = tempfile::tempdir().unwrap();
-    succeed(&whole.path().join("model"), &LONG);
-    let dir = tempfile::tempdir().unwrap();
-    for n_lines in [3, 40, 90] {
-        let mut child = start_and_wait(dir.path(), n_lines);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(!dir.path().join("model").exists(), "the run had ended before it could be killed");
+    for more in [&LONG[..], &[&LONG[..], &LSTM].concat()] {
+        let whole = tempfile::tempdir().unwrap();
+        succeed(&whole.path().join("model"), more);
+        let dir = tempfile::tempdir().unwrap();
+        for n_lines in [3, 40, 90] {
+            let mut child = start_and_wait(dir.path(), more, n_lines);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(!dir.path().join("model").exists(), "the run had ended before it could be killed");
+        }
+        let output = succeed(&dir.path().join("model"), more);
+        assert!(stderr(&output).contains("continuing after update "), "{}", stderr(&output));
+        assert_same_result(&dir.path().join("model"), &whole.path().join("model"));
     }
-    let output = succeed(&dir.path().join("model"), &LONG);
-    assert!(stderr(&output).contains("continuing after update "), "{}", stderr(&output));
-    assert_same_result(&dir.path().join("model"), &whole.path().join("model"));
 }
 
 #[test]
@@ -296,7 +318,7 @@ fn signals_write_a_checkpoint() {
     succeed(&whole.path().join("model"), &LONG);
     let dir = tempfile::tempdir().unwrap();
     for (name, code, n_lines) in [("INT", 130, 10), ("TERM", 143, 90)] {
-        let mut child = start_and_wait(dir.path(), n_lines);
+        let mut child = start_and_wait(dir.path(), &LONG, n_lines);
         assert_eq!(signal(&mut child, name).code(), Some(code));
         // The checkpoint is that of the last update that was logged.
         let text = fs_err::read_to_string(partial(dir.path()).join("metrics.jsonl")).unwrap();
@@ -311,7 +333,7 @@ fn signals_write_a_checkpoint() {
 #[test]
 fn another_configuration_begins_anew() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = start_and_wait(dir.path(), 20);
+    let mut child = start_and_wait(dir.path(), &LONG, 20);
     child.kill().unwrap();
     child.wait().unwrap();
     let output = succeed(&dir.path().join("model"), &["--set", "model.n_embd=8"]);
