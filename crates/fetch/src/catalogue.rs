@@ -148,7 +148,7 @@ text!(
     /// The name of a data set, a folder or a file: one component of a path, not hidden.
     Name,
     |text| match names::inside(text.as_bytes()) {
-        Ok(name) if name == text && !name.contains('/') && !name.starts_with('.') => Ok(()),
+        Ok(name) if !name.is_empty() && name == text && !name.contains('/') && !name.starts_with('.') => Ok(()),
         _ => Err(format!("expected a name without / and without a dot in front, found `{text}`")),
     }
 );

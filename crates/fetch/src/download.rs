@@ -240,14 +240,12 @@ impl<'a> Partial<'a> {
 
     fn wrong_size(&self, found: String, limit: u64) -> Failure {
         let url = self.url.to_owned();
-        match self.source.bytes {
-            Some(expected) => FetchError::Size { url, found, expected }.into(),
-            None => {
-                let message = format!("the file has {found} bytes, expected at most {limit}");
-                let hint = "\n  hint: if it really is that large, give its size in a list of your own (--datasets)";
-                FetchError::Refused { url, message, hint }.into()
-            }
+        if let Some(expected) = self.source.bytes {
+            return FetchError::Size { url, found, expected }.into();
         }
+        let message = format!("the file has {found} bytes, expected at most {limit}");
+        let hint = "\n  hint: if it really is that large, give its size in a list of your own (--datasets)";
+        FetchError::Refused { url, message, hint }.into()
     }
 
     /// Before an error that ends it: leaves no empty file.

@@ -35,29 +35,27 @@ pub struct Options {
 pub fn run(
     sets: &[&Dataset],
     options: &Options,
-    mut say: impl FnMut(&str) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    mut say: impl FnMut(&str) -> io::Result<()>,
+) -> Result<(), FetchError> {
     let (mut failed, mut requests) = (Vec::new(), Vec::new());
     for set in sets {
         match fetch(set, options) {
             Ok(Outcome::Here { folder, how }) => say(&format!("{}: {how}{}", &*set.name, folder.display()))?,
             Ok(Outcome::OnRequest(how)) => requests.push(how),
-            Err(error) if sets.len() == 1 => return Err(error.into()),
+            Err(error) if sets.len() == 1 => return Err(error),
             Err(error) => {
                 eprintln!("error: {}: {error}", &*set.name);
                 failed.push(&*set.name);
             }
         }
     }
-    if !failed.is_empty() {
-        requests.iter().for_each(|how| eprintln!("{how}"));
-        return Err(FetchError::Some(failed.join(", ")).into());
+    if requests.len() == sets.len() && !requests.is_empty() {
+        return Err(FetchError::OnRequest(requests.join("\n")));
     }
-    if !requests.is_empty() && requests.len() == sets.len() {
-        return Err(FetchError::OnRequest(requests.join("\n")).into());
+    for how in requests {
+        eprintln!("{how}");
     }
-    requests.iter().for_each(|how| eprintln!("{how}"));
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(FetchError::Some(failed.join(", "))) }
 }
 
 enum Outcome {
@@ -113,7 +111,9 @@ fn fetch(set: &Dataset, options: &Options) -> Result<Outcome, FetchError> {
         // The error that matters is the one being returned.
         _ = fs_err::remove_dir_all(&partial);
         if matches!(error, FetchError::Entry { .. } | FetchError::Archive { .. }) {
-            arrived.iter().for_each(|file| _ = download::remove(&file.path));
+            for file in &arrived {
+                _ = download::remove(&file.path);
+            }
         }
     })?;
     for file in &arrived {
@@ -148,30 +148,26 @@ fn put_in_place(
     record: &Record,
     before: State,
 ) -> Result<PathBuf, FetchError> {
-    let folder = match before {
-        State::Incomplete { folder, record: old, missing } => {
-            let same =
-                |a: &[record::From], b: &[record::From]| a.iter().map(|x| &x.digests).eq(b.iter().map(|x| &x.digests));
-            if !same(&record.sources, &old.sources) || record.files != old.files {
-                return Err(FetchError::OtherVersion { folder, file: missing[0].clone() });
-            }
-            for file in &missing {
-                let to = folder.join(file);
-                if let Some(parent) = to.parent() {
-                    fs_err::create_dir_all(parent)?;
-                }
-                fs_err::rename(partial.join(file), to)?;
-            }
-            fs_err::remove_dir_all(partial)?;
-            sync_tree(&folder)?;
-            folder
+    let folder = if let State::Incomplete { folder, record: old, missing } = before {
+        let digests = |record: &Record| -> Vec<_> { record.sources.iter().map(|from| from.digests.clone()).collect() };
+        if digests(record) != digests(&old) || record.files != old.files {
+            return Err(FetchError::OtherVersion { folder, file: missing[0].clone() });
         }
-        _ => {
-            let folder = options.data.join(&*set.folder);
-            // An empty folder may stand there; one with content makes the rename fail.
-            fs_err::rename(partial, &folder)?;
-            folder
+        for file in &missing {
+            let to = folder.join(file);
+            if let Some(parent) = to.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::rename(partial.join(file), to)?;
         }
+        fs_err::remove_dir_all(partial)?;
+        sync_tree(&folder)?;
+        folder
+    } else {
+        let folder = options.data.join(&*set.folder);
+        // An empty folder may stand there; one with content makes the rename fail.
+        fs_err::rename(partial, &folder)?;
+        folder
     };
     sync_dir(&options.data)?;
     Ok(folder)

@@ -1,6 +1,6 @@
 //! What `--list` says.
 
-use crate::catalogue::Dataset;
+use crate::catalogue::{Dataset, Source};
 use crate::error::FetchError;
 use crate::names::human;
 use crate::place::{State, state};
@@ -45,10 +45,8 @@ fn row<'a>(set: &'a Dataset, data: &Path) -> Result<Row<'a>, FetchError> {
         ),
         Err(error) => return Err(error),
     };
-    let bytes = match set.files.is_empty() {
-        true => None,
-        false => set.files.iter().map(|source| source.bytes).sum(),
-    };
+    let sizes = || set.files.iter().map(|source| source.bytes).sum();
+    let bytes = if set.files.is_empty() { None } else { sizes() };
     let form = set.on_request.iter().map(|request| &*request.form);
     let urls = set.files.iter().map(|source| &*source.url).chain(form).collect();
     Ok(Row { name: &set.name, title: &set.title, licence: &set.licence, bytes, state, path, hint, urls })
@@ -57,7 +55,7 @@ fn row<'a>(set: &'a Dataset, data: &Path) -> Result<Row<'a>, FetchError> {
 /// What of it was downloaded by a run that did not end.
 fn begun(set: &Dataset, data: &Path) -> String {
     let size = |name: String| fs_err::metadata(data.join(".downloads").join(name)).map_or(0, |file| file.len());
-    let names = set.files.iter().map(|source| source.file_name());
+    let names = set.files.iter().map(Source::file_name);
     let have: u64 = names.map(|name| size(format!("{name}.partial")) + size(name.to_owned())).sum();
     if have > 0 { format!(" ({} downloaded already)", human(have)) } else { String::new() }
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use gpt1_fetch::{Catalogue, Options, run};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -62,17 +63,16 @@ fn fetch(cli: Cli) -> Result<()> {
     let chosen = catalogue.choose(&names)?;
     if list {
         let text = if json { gpt1_fetch::list_json(&chosen, &data)? } else { gpt1_fetch::list_table(&chosen, &data)? };
-        return print(&text);
+        return Ok(print(&text)?);
     }
     let options = Options { data, mirror, accept_unknown_digest, timeout, pause };
-    run(&chosen, &options, |line| print(&format!("{line}\n")))
+    Ok(run(&chosen, &options, |line| print(&format!("{line}\n")))?)
 }
 
 /// Prints a result; a reader that has gone away (`| head`) is no error.
-fn print(text: &str) -> Result<()> {
-    use std::io::{ErrorKind, Write};
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }

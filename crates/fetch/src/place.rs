@@ -64,10 +64,10 @@ pub fn state(set: &Dataset, data: &Path) -> Result<State, FetchError> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(match missing.is_empty() {
-        true => State::Fetched(folder),
-        false => State::Incomplete { folder, record, missing },
-    })
+    if missing.is_empty() {
+        return Ok(State::Fetched(folder));
+    }
+    Ok(State::Incomplete { folder, record, missing })
 }
 
 /// The folders that the tasks' readers take for this data set's, and that hold something: below the data folder or its folder

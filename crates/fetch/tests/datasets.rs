@@ -270,26 +270,22 @@ fn the_readers_find_the_folders() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join(&*set.folder);
         fs_err::create_dir(&folder).unwrap();
-        let files: Vec<String> = set
+        let files = set
             .files
             .iter()
-            .flat_map(|source| match source.want.is_empty() {
-                true => vec![source.target().to_owned()],
-                false => source.want.iter().map(|member| member.to_string()).collect(),
+            .flat_map(|source| {
+                let single = source.want.is_empty().then(|| source.target().to_owned());
+                single.into_iter().chain(source.want.iter().map(|member| member.to_string())).collect::<Vec<_>>()
             })
-            .chain(set.on_request.iter().flat_map(|request| request.files.iter().map(|file| file.to_string())))
-            .collect();
-        for file in files {
-            match file.strip_suffix('/') {
-                Some(folder_name) => {
-                    for school in ["middle", "high"] {
-                        fs_err::create_dir_all(folder.join(folder_name).join(school)).unwrap();
-                    }
-                }
-                None => {
-                    fs_err::create_dir_all(folder.join(&file).parent().unwrap()).unwrap();
-                    fs_err::write(folder.join(&file), "").unwrap();
-                }
+            .chain(set.on_request.iter().flat_map(|request| request.files.iter().map(|file| file.to_string())));
+        for file in files.collect::<Vec<_>>() {
+            let path = folder.join(&file);
+            if file.ends_with('/') {
+                // RACE's.
+                fs_err::create_dir_all(path.join("middle")).unwrap();
+            } else {
+                fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+                fs_err::write(path, "").unwrap();
             }
         }
         for split in [Split::Train, Split::Dev, Split::Test] {

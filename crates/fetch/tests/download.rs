@@ -74,7 +74,7 @@ fn an_interrupted_run_is_continued_by_the_next() {
     let mut child = place.command().arg("x").spawn().unwrap();
     let partial = place.data(".downloads/x.bin.partial");
     wait_for(|| fs_err::metadata(&partial).is_ok_and(|file| file.len() == 40_000));
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let killed = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
     assert!(killed.success());
     child.wait().unwrap();
     assert!(!place.data("X").exists());
@@ -176,7 +176,7 @@ fn an_endless_answer_is_cut_off() {
             endless: true,
             chunked,
             length: None,
-            ..Reply::new("200 OK", &[7; 100_000])
+            ..Reply::new("200 OK", &vec![7; 100_000])
         });
         let place = Place::new(&one(&format!("{}/x.bin", server.url), &content, "file"));
         place.refused(&["x"], &["more than 10000", "says 10000"]);

@@ -259,7 +259,7 @@ impl Place {
     pub fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         walk(self.dir.path(), self.dir.path(), &mut files);
-        files.retain(|file| file != "datasets.yaml" && !file.ends_with(".lock"));
+        files.retain(|file| file != "datasets.yaml" && !file.contains(".lock"));
         files.sort();
         files
     }
@@ -296,12 +296,20 @@ pub fn source(url: &str, content: &[u8], kind: &str) -> String {
 }
 
 pub fn sha256(content: &[u8]) -> String {
-    sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha2::Sha256::digest(content))
 }
 
 pub fn git_blob(content: &[u8]) -> String {
     let blob = [format!("blob {}\0", content.len()).as_bytes(), content].concat();
-    sha1::Sha1::digest(blob).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha1::Sha1::digest(blob))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+        .collect()
 }
 
 /// Bytes that no two places share.
