@@ -174,11 +174,13 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
+/// Syncs a directory's list of names: what was renamed into it stays there.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
     fs_err::File::open(dir)?.sync_all()
 }
 
-fn sync_tree(dir: &Path) -> io::Result<()> {
+/// Syncs all files and folders of a directory.
+pub fn sync_tree(dir: &Path) -> io::Result<()> {
     for entry in fs_err::read_dir(dir)? {
         let path = entry?.path();
         if path.is_dir() {
