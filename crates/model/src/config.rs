@@ -101,6 +101,15 @@ impl Config {
         if let Some(afn) = keys.get("afn").filter(|a| *a != "gelu") {
             return Err(setting("afn", afn.to_string(), "\"gelu\""));
         }
+        config.check(&path)?;
+        Ok(config)
+    }
+
+    /// Refuses sizes and rates that no model can have; `path` is the file that they come from, for the message.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), ModelError> {
+        let config = self;
+        let setting =
+            |key, found: String, expected| ModelError::Setting { path: path.to_owned(), key, found, expected };
         let sizes: [(&'static str, usize, usize); 4] = [
             ("vocab_size", config.vocab_size, 1 << 24),
             ("n_positions", config.n_positions, 1 << 20),
@@ -125,7 +134,7 @@ impl Config {
         if !(config.layer_norm_epsilon > 0.0 && config.layer_norm_epsilon.is_finite()) {
             return Err(setting("layer_norm_epsilon", config.layer_norm_epsilon.to_string(), "a number above 0"));
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Writes `config.json` so that `OpenAIGPTLMHeadModel.from_pretrained` reads it.
