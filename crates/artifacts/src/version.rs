@@ -9,6 +9,8 @@ pub const SAMPLE_DATA: u32 = 3;
 pub const TOKENIZE: u32 = 2;
 /// `gpt1-shard`.
 pub const SHARD: u32 = 1;
+/// `gpt1-model import`.
+pub const IMPORT: u32 = 1;
 /// `gpt1-pretrain`.
 pub const PRETRAIN: u32 = 4;
 /// `gpt1-finetune`.

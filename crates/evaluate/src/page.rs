@@ -117,6 +117,11 @@ fn shown(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |v| format!("{v:.1}"))
 }
 
+/// What the paper calls an architecture.
+fn architecture(name: &str) -> &'static str {
+    if name == "lstm" { "LSTM" } else { "Transformer" }
+}
+
 /// Name in the paper's tables.
 fn title(task: &str) -> String {
     task.parse::<Task>().map_or_else(|_| task.to_owned(), |task| task.title().to_owned())

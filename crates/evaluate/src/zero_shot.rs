@@ -15,11 +15,11 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, write_json};
 use gpt1_artifacts::version;
 use gpt1_kernels::Precision;
-use gpt1_model::Model;
+use gpt1_model::{Config, Model};
 use gpt1_tasks::Split;
 use gpt1_tokenize::Encoder;
 use heuristics::{Asked, Words};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -64,12 +64,14 @@ pub struct ZeroShotArgs {
 }
 
 /// The content of `zero_shot.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ZeroShot {
     /// Digest of the model's directory.
     pub model: String,
+    /// `transformer` or `lstm`.
+    pub architecture: String,
     /// The split asked for.
-    pub split: &'static str,
+    pub split: String,
     /// The words of SST-2.
     pub words: Words,
     /// Update after update, in each the tasks in the order asked for.
@@ -77,14 +79,14 @@ pub struct ZeroShot {
 }
 
 /// A task's score after some pre-training.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Updates of pre-training; null where the model's directory does not say.
     pub update: Option<u64>,
     /// The task.
     pub task: Heuristic,
     /// `accuracy`, or `matthews` for CoLA.
-    pub metric: &'static str,
+    pub metric: String,
     /// Its value: from 0 to 1, Matthews' coefficient from -1.
     pub raw: f64,
     /// What random guesses reach.
@@ -96,7 +98,7 @@ pub struct Score {
     /// Examples scored.
     pub n: usize,
     /// CoLA: the mean ln p above which a sentence is said to be one, the best on the training set.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
 }
 
@@ -143,7 +145,13 @@ pub fn run(args: &ZeroShotArgs) -> anyhow::Result<()> {
             scores.push(score(update, *task, asked.n_examples(), judged));
         }
     }
-    let result = ZeroShot { model: model_digest, split: args.split.name(), words: args.words.clone(), scores };
+    let result = ZeroShot {
+        model: model_digest,
+        architecture: Config::read(&args.model)?.architecture().to_owned(),
+        split: args.split.name().to_owned(),
+        words: args.words.clone(),
+        scores,
+    };
     write_json(&out.join("zero_shot.json"), &result)?;
     let out = out.commit(manifest)?;
     std::io::stdout().write_all(markdown(&result.scores).as_bytes())?;
@@ -154,7 +162,7 @@ pub fn run(args: &ZeroShotArgs) -> anyhow::Result<()> {
 fn score(update: Option<u64>, task: Heuristic, n: usize, (raw, threshold): (f64, Option<f64>)) -> Score {
     let (random, sota) = (task.random(), task.sota());
     let relative = sota.map(|sota| (raw - random) / (sota - random));
-    Score { update, task, metric: task.metric().name(), raw, random, sota, relative, n, threshold }
+    Score { update, task, metric: task.metric().name().to_owned(), raw, random, sota, relative, n, threshold }
 }
 
 /// The models to score, with their updates: the snapshots, or the one in the directory.
@@ -215,7 +223,7 @@ mod tests {
     fn scores_lie_between_chance_and_the_best() {
         let found = score(Some(3), Heuristic::Dprd, 10, (0.632, None));
         assert!((found.relative.unwrap() - 0.5).abs() < 1e-12);
-        assert_eq!((found.metric, found.random, found.n), ("accuracy", 0.5, 10));
+        assert_eq!((found.metric.as_str(), found.random, found.n), ("accuracy", 0.5, 10));
         let scores =
             [found, score(Some(3), Heuristic::Wsc, 4, (0.5, None)), score(Some(40), Heuristic::Dprd, 10, (0.5, None))];
         let table = markdown(&scores[..2]);

@@ -144,7 +144,7 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
         n_train: data.train.n_examples(),
         lm_coef: config.lm_coef,
         n_layer_transferred: config.n_layer_transferred.filter(|_| init_digest.is_some()),
-        architecture: "transformer".to_owned(),
+        architecture: model.config.architecture().to_owned(),
     };
     TaskFile::new(*task, encoder.n_vocab(), training, init_digest, data.majority).write(out.path())?;
     manifest.note("dev", &dev);

@@ -96,6 +96,11 @@ impl Config {
         }
     }
 
+    /// `transformer` or `lstm`, as presets call it.
+    pub fn architecture(&self) -> &'static str {
+        if self.n_units.is_some() { "lstm" } else { "transformer" }
+    }
+
     /// FLOPs of one token forward, multiply and add counted apart, in a sequence of `t` tokens (the causal half only), head
     /// included. Training costs three times as much.
     pub fn flops_per_token(&self, t: usize) -> f64 {
@@ -137,6 +142,15 @@ impl Config {
         if let Some(afn) = keys.get("afn").filter(|a| *a != "gelu") {
             return Err(setting("afn", afn.to_string(), "\"gelu\""));
         }
+        config.check(&path)?;
+        Ok(config)
+    }
+
+    /// Refuses sizes and rates that no model can have; `path` is the file that they come from, for the message.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), ModelError> {
+        let config = self;
+        let setting =
+            |key, found: String, expected| ModelError::Setting { path: path.to_owned(), key, found, expected };
         let sizes: [(&'static str, usize, usize); 5] = [
             ("vocab_size", config.vocab_size, 1 << 24),
             ("n_positions", config.n_positions, 1 << 20),
@@ -162,7 +176,7 @@ impl Config {
         if !(config.layer_norm_epsilon > 0.0 && config.layer_norm_epsilon.is_finite()) {
             return Err(setting("layer_norm_epsilon", config.layer_norm_epsilon.to_string(), "a number above 0"));
         }
-        Ok(config)
+        Ok(())
     }
 
     /// Writes `config.json`; a Transformer's so that `OpenAIGPTLMHeadModel.from_pretrained` reads it.

@@ -42,8 +42,24 @@ pub enum ModelError {
         /// What the reader says.
         message: String,
     },
-    /// Tensors are missing, extra, of another shape or of another type; every one is listed.
-    #[error("{path}: the tensors do not fit the configuration:\n  {}", problems.join("\n  "))]
+    /// The directory holds no weights that can be read from it.
+    #[error("{path}: no model.safetensors here\n  hint: {hint}")]
+    NoWeights {
+        /// The directory, or a file of another kind.
+        path: PathBuf,
+        /// What can be done with what it holds.
+        hint: String,
+    },
+    /// The file is no `.npy` file, is damaged, or holds what we do not read.
+    #[error("{path}: not a .npy file of little-endian f32: {message}")]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What was found and expected.
+        message: String,
+    },
+    /// Tensors are missing, extra, of another shape or type, or hold values that no model has; every one is listed.
+    #[error("{path}: the tensors do not fit the model:\n  {}", problems.join("\n  "))]
     Tensors {
         /// The file.
         path: PathBuf,

@@ -63,10 +63,10 @@ pub const PROGRAMS: [Program; 8] = [
     },
     Program {
         run: "evaluate zero-shot",
-        version: version::EVALUATE,
+        version: version::ZERO_SHOT,
         takes_config: false,
         required: &["model", "data"],
-        optional: &["tasks", "words"],
+        optional: &["tasks", "split", "snapshots", "words", "max-examples"],
     },
     Program {
         run: "evaluate report",

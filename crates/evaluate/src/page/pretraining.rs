@@ -74,17 +74,13 @@ fn read(dir: &Path) -> anyhow::Result<Run> {
         validation.extend(at["validation_loss"].as_f64().map(|loss| (update, loss)));
     }
     Ok(Run {
-        name: architecture(&config).to_owned(),
+        name: super::architecture(config.architecture()).to_owned(),
         n_params: manifest.extra.get("n_params").and_then(Value::as_u64).unwrap_or(0),
         training,
         validation,
         perplexity: manifest.extra.get("validation").and_then(|v| v["perplexity"].as_f64()),
         unigram_perplexity: manifest.extra.get("unigram_perplexity").and_then(Value::as_f64),
     })
-}
-
-fn architecture(_config: &Config) -> &'static str {
-    "Transformer"
 }
 
 /// About a hundred points, each the mean of its neighbours.

@@ -16,7 +16,7 @@ use gpt1_model::Model;
 use gpt1_tasks::winograd::{Schemas, read_dpr, read_wsc};
 use gpt1_tasks::{Dataset, Metric, Split, Target, metrics, read};
 use gpt1_tokenize::Encoder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -25,7 +25,7 @@ use std::str::FromStr;
 const CUE: &str = "very";
 
 /// A task with its heuristic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Heuristic {
     /// Is this a sentence?
@@ -41,7 +41,9 @@ pub enum Heuristic {
 }
 
 impl Heuristic {
-    const ALL: [Heuristic; 5] = [Heuristic::Cola, Heuristic::Sst2, Heuristic::Race, Heuristic::Dprd, Heuristic::Wsc];
+    /// All, those of the paper first.
+    pub const ALL: [Heuristic; 5] =
+        [Heuristic::Cola, Heuristic::Sst2, Heuristic::Race, Heuristic::Dprd, Heuristic::Wsc];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -289,7 +291,7 @@ fn ask_schemas(schemas: Schemas, encoder: &Encoder, stop: &[u32]) -> Asked {
 }
 
 /// The words that stand for the two classes of SST-2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
     good: String,
     bad: String,
