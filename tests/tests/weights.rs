@@ -104,7 +104,7 @@ fn write_vocabulary(dir: &Path) {
     let pairs = characters.iter().flat_map(|a| characters.iter().map(move |b| (a, b)));
     for (a, b) in pairs.take(20_000) {
         for end in ["", "</w>"] {
-            merges.push_str(&format!("{a} {b}{end}\n"));
+            merges.extend([&format!("{a} {b}{end}"), "\n"]);
             entries.push(format!("{a}{b}{end}"));
         }
     }
