@@ -5,7 +5,7 @@ use clap::Args;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::version;
-use gpt1_model::{Found, Model, SHAPES_FILE, no_weights, read_released};
+use gpt1_model::{Found, Model, SHAPES_FILE, no_weights, quoted, read_released};
 use gpt1_tokenize::Encoder;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -79,15 +79,20 @@ pub fn run(args: &ImportArgs) -> Result<()> {
 
 /// Refuses a vocabulary that is not the model's.
 fn check_vocabulary(from: &Path, vocab_size: usize, tokenizer: &Path, n_vocab: usize) -> Result<()> {
-    let (from, tokenizer) = (from.display(), tokenizer.display());
-    let sizes = format!("{from}: the model has {vocab_size} tokens, the vocabulary in {tokenizer} {n_vocab} entries");
+    let sizes = format!(
+        "{}: the model has {vocab_size} tokens, the vocabulary in {} {n_vocab} entries",
+        from.display(),
+        tokenizer.display()
+    );
     if vocab_size < n_vocab {
         return Err(anyhow!("{sizes}\n  hint: give the vocabulary that the model was trained with as --tokenizer"));
     }
     ensure!(
         vocab_size == n_vocab,
-        "{sizes}\n  hint: the last {} are special tokens, added for a task; gpt1-finetune adds its own. Without them:\n  python -c \"import sys; from transformers import OpenAIGPTLMHeadModel as M; m = M.from_pretrained(sys.argv[1]); m.resize_token_embeddings({n_vocab}); m.save_pretrained(sys.argv[2])\" {from} NEW_DIR\n  then give NEW_DIR as --from and {tokenizer} as --tokenizer",
+        "{sizes}\n  hint: the last {} are special tokens, added for a task; gpt1-finetune adds its own. Without them:\n  python -c \"import sys; from transformers import OpenAIGPTLMHeadModel as M; m = M.from_pretrained(sys.argv[1]); m.resize_token_embeddings({n_vocab}); m.save_pretrained(sys.argv[2])\" {} NEW_DIR\n  then give NEW_DIR as --from and {} as --tokenizer",
         vocab_size - n_vocab,
+        quoted(from),
+        quoted(tokenizer),
     );
     Ok(())
 }

@@ -29,7 +29,7 @@ pub use files::{Found, write_tensors};
 pub use heads::{Classified, Examples, Form, classifier_loss, lm_loss, log_probabilities, logits};
 pub use held::Holding;
 pub use params::{Layout, Model, Params, Tensor};
-pub use pickle::no_weights;
+pub use pickle::{no_weights, quoted};
 pub use released::{SHAPES_FILE, read_released};
 pub use sample::{Sampler, SamplingModel, sample_token};
 pub use snapshots::snapshots;

@@ -34,10 +34,10 @@ pub fn read_released(dir: &Path, n_head: usize) -> Result<Found, ModelError> {
     }
 
     let names: Vec<String> = (0..N_FILES).map(|i| format!("params_{i}.npy")).collect();
-    let missing: Vec<&str> = names.iter().filter(|name| !dir.join(name).exists()).map(String::as_str).collect();
-    if !missing.is_empty() {
-        let hint = format!("OpenAI's weights are in {N_FILES} files; missing: {}", missing.join(", "));
-        return Err(ModelError::NoWeights { path: dir.to_owned(), hint });
+    let missing = names.iter().filter(|name| !dir.join(name).exists());
+    let problems: Vec<String> = missing.map(|name| format!("the file {name} is missing")).collect();
+    if !problems.is_empty() {
+        return Err(ModelError::Tensors { path: dir.to_owned(), problems });
     }
     let mut values: Box<dyn Read> = Box::new(std::io::empty());
     let (mut counts, mut files) = (Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ pub fn read_released(dir: &Path, n_head: usize) -> Result<Found, ModelError> {
         let data = &mut params.data[tensor.range.clone()];
         values.read_exact(bytemuck::cast_slice_mut(data))?;
         if cfg!(target_endian = "big") {
-            for x in &mut *data {
+            for x in data {
                 *x = f32::from_bits(x.to_bits().swap_bytes());
             }
         }
@@ -225,7 +225,8 @@ mod tests {
         for name in ["params_3.npy", "params_7.npy"] {
             fs_err::remove_file(dir.path().join(name)).unwrap();
         }
-        assert!(error(dir.path()).contains("missing: params_3.npy, params_7.npy"));
+        let message = error(dir.path());
+        assert!(message.contains("params_3.npy is missing\n  the file params_7.npy is missing"), "{message}");
     }
 
     #[test]

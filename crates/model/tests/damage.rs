@@ -55,7 +55,7 @@ fn mutate(honest: &[u8], n_header: usize, rng: &mut ChaCha8Rng) -> Mutation {
             format!("bit {bit} of byte {at}")
         }
         3 => {
-            let length = below(if rng.next_u32() % 2 == 0 { bytes.len() } else { n_header }, rng);
+            let length = below(if rng.next_u32().is_multiple_of(2) { bytes.len() } else { n_header }, rng);
             bytes.truncate(length);
             format!("cut to {length} bytes")
         }
@@ -71,7 +71,7 @@ fn mutate(honest: &[u8], n_header: usize, rng: &mut ChaCha8Rng) -> Mutation {
             let absurd = ABSURD[below(ABSURD.len(), rng)];
             let shown = String::from_utf8_lossy(&bytes[start..end]).into_owned();
             bytes.splice(start..end, absurd.bytes());
-            if rng.next_u32() % 2 == 0 {
+            if rng.next_u32().is_multiple_of(2) {
                 // A safetensors header of the right length.
                 let length = u64::from_le_bytes(honest[..8].try_into().unwrap());
                 let length = length.wrapping_add(absurd.len() as u64).wrapping_sub((end - start) as u64);
@@ -226,8 +226,11 @@ fn write_released(model: &Model, dir: &Path) {
     for i in 0..10 {
         let part = &all[i * size..all.len().min((i + 1) * size)];
         let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", part.len());
-        let mut bytes = b"\x93NUMPY\x01\0\x76\0".to_vec();
-        bytes.extend(format!("{header:<117}\n").bytes());
+        // Both versions, with 128 bytes before the values.
+        let mut bytes =
+            if i % 2 == 0 { b"\x93NUMPY\x02\0\x74\0\0\0".to_vec() } else { b"\x93NUMPY\x01\0\x76\0".to_vec() };
+        let width = 127 - bytes.len();
+        bytes.extend(format!("{header:<width$}\n").bytes());
         bytes.extend(part.iter().flat_map(|x| x.to_le_bytes()));
         fs_err::write(dir.join(format!("params_{i}.npy")), bytes).unwrap();
     }
