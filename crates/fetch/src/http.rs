@@ -64,6 +64,9 @@ impl From<FetchError> for Failure {
     }
 }
 
+const UNTRUSTED: &str =
+    "\n  hint: where a proxy signs with a certificate of its own, name the file of its authority with SSL_CERT_FILE";
+
 /// What makes requests. Proxies are taken from `HTTPS_PROXY` and its like, Mozilla's root certificates are built in, and
 /// `SSL_CERT_FILE` names others.
 pub fn agent(timeout: Duration) -> Result<Agent, FetchError> {
@@ -171,7 +174,8 @@ fn content_range(text: &str) -> Option<(Option<u64>, Option<u64>)> {
 fn failure(url: &str, error: Error) -> Failure {
     let refused = |message: String, hint| FetchError::Refused { url: url.to_owned(), message, hint }.into();
     match error {
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => refused(error.to_string(), ""),
+        // So a handshake fails in the middle of reading and writing.
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => refused(error.to_string(), UNTRUSTED),
         Error::Io(_) | Error::Timeout(_) | Error::ConnectionFailed | Error::Protocol(_) => {
             Failure::Again(reason(&error))
         }
@@ -180,10 +184,7 @@ fn failure(url: &str, error: Error) -> Failure {
             "\n  hint: is there a connection to the network? Behind a proxy set HTTPS_PROXY; --mirror names another server",
         ),
         Error::TooManyRedirects => refused("redirected more than 10 times".to_owned(), ""),
-        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => refused(
-            error.to_string(),
-            "\n  hint: where a proxy signs with a certificate of its own, name its file with SSL_CERT_FILE",
-        ),
+        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => refused(error.to_string(), UNTRUSTED),
         error => refused(error.to_string(), ""),
     }
 }

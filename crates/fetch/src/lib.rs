@@ -21,7 +21,7 @@ mod place;
 mod record;
 mod unpack;
 
-pub use catalogue::{Catalogue, Dataset, Digests, Kind, OnRequest, Source};
+pub use catalogue::{Catalogue, Dataset, Digests, Hex, Kind, Member, Name, OnRequest, Source, Url};
 pub use error::FetchError;
 pub use fetch::{Options, run};
 pub use list::{list_json, list_table};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use gpt1_fetch::{Catalogue, Options, run};
+use gpt1_fetch::{Catalogue, Options, Url, run};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     datasets: Option<PathBuf>,
     /// Take all files from URL/<file name>, wherever the list says they are
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     mirror: Option<String>,
     /// Use a file of which the list gives no digest
     #[arg(long)]
@@ -50,6 +50,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("expected 0.001 to 86400 seconds".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+fn address(text: &str) -> Result<String, String> {
+    Url::try_from(text.to_owned()).map(|url| url.to_string())
 }
 
 fn main() -> ExitCode {

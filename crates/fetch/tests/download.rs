@@ -322,6 +322,7 @@ fn a_mirror_has_all_files() {
     let place = Place::new(&one("https://nowhere.invalid/deep/x.bin", &content, "file"));
     place.fetch_well(&["x", "--mirror", &format!("{}/mirror/", server.url)]);
     assert_eq!(server.requests()[0].path, "/mirror/x.bin");
+    place.refused(&["x", "--mirror", "mirror"], &["--mirror", "begins with https://"]);
     assert_eq!(fs_err::read(place.data("X/x.bin")).unwrap(), content);
 }
 
