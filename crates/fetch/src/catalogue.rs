@@ -23,7 +23,7 @@ pub struct Catalogue {
 }
 
 /// A data set: what it is, and how to get it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
     /// Name on the command line.
@@ -51,7 +51,7 @@ pub struct Dataset {
 }
 
 /// A file to download.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Its address.
@@ -97,7 +97,7 @@ pub enum Kind {
 }
 
 /// How to get what nobody may distribute.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnRequest {
     /// The address of the form to fill in.
@@ -107,7 +107,7 @@ pub struct OnRequest {
 }
 
 /// The digests that are known of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Digests {
     /// SHA-256.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ pub struct Digests {
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident $(<$n:ident>)?, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
         #[serde(try_from = "String")]
         pub struct $name$(<const $n: usize>)?(String);
 

@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn log_probabilities_are_those_of_the_logits() {
         // More rows than a chunk has.
-        let model = model();
+        let model = model(config());
         let mut batch = Batch::new();
         for i in 0..300_u32 {
             batch.push(0, &[i % 23, i / 23 % 23, 7, i % 5]);
