@@ -10,6 +10,7 @@ DATA =
 SEED =
 INIT =
 SPLIT =
+NAME =
 SET =
 
 BIN = target/release
@@ -43,6 +44,8 @@ help:
 	@echo 'make pretrain               from text to a language model: vocabulary, shards, training, samples'
 	@echo 'make finetune TASK=rte      from the language model to a task model and its scores'
 	@echo 'make evaluate TASK=rte      the scores of the task model (SPLIT=dev, test or train)'
+	@echo 'make reproduce              section 5 of the paper: figures and tables of all analyses, as one HTML page'
+	@echo 'make data NAME=rte          download a data set of data/datasets.yaml, checked, into data/ (NAME= lists them)'
 	@echo 'make status                 what is up to date, and what would run and why'
 	@echo
 	@echo 'They take (with what holds if nothing is given):'
@@ -82,6 +85,16 @@ finetune: build
 
 # The same chain: what finetune has made is not made again.
 evaluate: finetune
+
+# Stopped and typed again, it goes on where it was.
+reproduce: build
+	@set --; $(SETTINGS); $(SEED_SETTING); if [ -n '$(DATA)' ]; then set -- "$$@" --set data='$(DATA)'; fi; \
+	$(BIN)/gpt1-pipeline run pipelines/reproduce.yaml "$$@" && \
+	preset='$(PRESET)'; preset=$$(basename "$${preset:-tiny}" .yaml); \
+	echo "The page is $(OUT)/$$preset/report/report.html, its numbers are in report.json beside it."
+
+data: build
+	@$(BIN)/gpt1-fetch $(if $(NAME),$(NAME),--list)
 
 status: build
 	@$(TASK_SETTINGS); $(BIN)/gpt1-pipeline status pipelines/finetune.yaml "$$@"
@@ -160,4 +173,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate status build test test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate reproduce data status build test test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust

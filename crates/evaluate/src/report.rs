@@ -24,7 +24,7 @@ pub struct Report {
     pub majority_answer: Value,
     /// Of each part that is scored by itself too (RACE's middle and high school): n, metrics, majority; absent if the task
     /// has none.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub groups: Map<String, Value>,
     /// Mean cross-entropy; null without labels.
     pub loss: Option<f64>,
