@@ -9,6 +9,7 @@ mod block;
 mod config;
 mod error;
 mod files;
+mod half;
 mod heads;
 mod held;
 mod npy;
