@@ -10,6 +10,7 @@ mod block;
 mod config;
 mod error;
 mod files;
+mod half;
 mod heads;
 mod held;
 mod lstm;
