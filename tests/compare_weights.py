@@ -6,7 +6,7 @@
 For each size it makes a model with random weights (logits of order 1) and compares
 - in: save_pretrained -> gpt1-model import -> gpt1-model logits, with Hugging Face's logits in f32;
 - in, bare: the same file without the prefix `transformer.`, with lm_head.weight and causal masks, as on the hub: same weights;
-- in, halves: save_pretrained in f16 and bf16, and in parts: the weights that PyTorch makes of them;
+- in, halves: the same file in f16 and bf16: the f32 that PyTorch makes of them; in parts, as save_pretrained cuts them: same weights;
 - in, released: OpenAI's params_0.npy ... params_9.npy and params_shapes.json of the same weights: same weights;
 - in, pickle: pytorch_model.bin is refused, the command that is printed converts it, then it is imported: same weights;
 - out: from_pretrained of what we wrote - an import; of the tiny size a pre-trained model, and a fine-tuned one with more tokens and a
