@@ -186,11 +186,6 @@ fn what_is_not_alike_is_not_mixed() {
     assert_eq!(row(&found, "RTE", "accuracy"), ["60.0", "50.0", "56.0", "2"]);
     assert!(found.contains("left out: results 1 without labels, 3 of ablations\n"), "{found}");
     assert!(found.contains("left out: 1 results on other splits than development sets\n"), "{found}");
-    // Results from before there were shape and training are taken.
-    let mut old = rte(0.7, 9);
-    old.as_object_mut().unwrap().retain(|key, _| key != "shape" && key != "training");
-    write(at, "old/a", &old);
-    assert_eq!(row(&printed(at, &["old"]), "RTE", "accuracy")[0], "70.0");
     // Models of another size get a column of their own.
     write(at, "r/large", &with(with(rte(0.8, 1), "/model", json!("large")), "/shape/n_layer", json!(12)));
     let found = printed(at, &["r"]);

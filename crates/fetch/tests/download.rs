@@ -74,7 +74,7 @@ fn an_interrupted_run_is_continued_by_the_next() {
     let mut child = place.command().arg("x").spawn().unwrap();
     let partial = place.data(".downloads/x.bin.partial");
     wait_for(|| fs_err::metadata(&partial).is_ok_and(|file| file.len() == 40_000));
-    let killed = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    let killed = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
     assert!(killed.success());
     child.wait().unwrap();
     assert!(!place.data("X").exists());
