@@ -22,7 +22,7 @@ fn printed(at: &Path, arguments: &[&str]) -> String {
 fn result(task: &str, metrics: Value, init: &str, seed: u64) -> Value {
     json!({
         "task": task, "split": "dev", "n": 277, "metrics": metrics, "majority": metrics.as_object().unwrap().keys().map(|key| (key.clone(), json!(0.5))).collect::<serde_json::Map<_, _>>(),
-        "majority_answer": "1", "loss": 0.7, "model": format!("{task}-{init}-{seed}"), "init": init,
+        "majority_answer": "1", "loss": 0.7, "model": format!("{task}-{init}-{seed}"),
         "shape": {"n_layer": 4, "n_head": 4, "n_embd": 128, "n_ctx": 128},
         "training": {"init": init, "seed": seed, "lm_coef": 0.5, "n_layer_transferred": null, "architecture": "transformer", "max_train_examples": null},
     })
