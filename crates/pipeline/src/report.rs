@@ -23,10 +23,11 @@ pub fn status(plan: &Plan, as_json: bool) -> io::Result<String> {
     }
     let names: Vec<String> = all.iter().map(|(step, _)| store.link(step).display().to_string()).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let stages = all.iter().map(|(step, _)| step.name.len()).max().unwrap_or(0).max(14);
     let mut text = String::new();
     for ((step, assessment), name) in all.iter().zip(&names) {
         let (word, reason) = (assessment.state.word(), assessment.state.reason());
-        let _ = writeln!(text, "{word:<9} {:<14} {name:<width$} ({reason})", step.name);
+        let _ = writeln!(text, "{word:<9} {:<stages$} {name:<width$} ({reason})", step.name);
     }
     Ok(text)
 }

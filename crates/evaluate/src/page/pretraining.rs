@@ -22,7 +22,9 @@ struct Run {
 
 /// The curves and the last numbers of some pre-trainings.
 pub(super) fn section(dirs: &[PathBuf]) -> anyhow::Result<Option<Section>> {
-    let runs = dirs.iter().map(|dir| read(dir)).collect::<anyhow::Result<Vec<Run>>>()?;
+    let mut runs = dirs.iter().map(|dir| read(dir)).collect::<anyhow::Result<Vec<Run>>>()?;
+    // The Transformer before the LSTM, whatever their folders are called.
+    runs.sort_by(|a, b| b.name.cmp(&a.name));
     let (mut curves, mut rows, mut data) = (Vec::new(), Vec::new(), Vec::new());
     for (i, run) in runs.iter().enumerate() {
         let curve = |what: &str, points: &[(f64, f64)], is_dashed| Curve {

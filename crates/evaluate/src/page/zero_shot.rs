@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The curves of all models, and their numbers.
 pub(super) fn section(dirs: &[PathBuf]) -> anyhow::Result<Option<Section>> {
-    let runs = dirs.iter().map(|dir| read(dir)).collect::<anyhow::Result<Vec<(&str, ZeroShot)>>>()?;
+    let mut runs = dirs.iter().map(|dir| read(dir)).collect::<anyhow::Result<Vec<(&str, ZeroShot)>>>()?;
+    runs.sort_by_key(|(model, _)| std::cmp::Reverse(*model));
     let (mut curves, mut body, mut data) = (Vec::new(), String::new(), Vec::new());
     for (model, run) in &runs {
         for (i, task) in Heuristic::ALL.into_iter().enumerate() {
