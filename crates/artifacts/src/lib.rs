@@ -5,9 +5,11 @@ pub mod config;
 pub mod digest;
 mod exit;
 pub mod manifest;
+pub mod numbered;
 pub mod output;
 pub mod preset;
 pub mod progress;
+pub mod shell;
 pub mod version;
 
 pub use exit::{parse_or_exit, run_main};

@@ -80,6 +80,15 @@ impl Manifest {
         Ok(digest)
     }
 
+    /// Records inputs of one kind: the first under the name, the others under `name.2` and so on.
+    pub fn inputs<'a>(&mut self, name: &str, paths: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<()> {
+        for (i, path) in paths.into_iter().enumerate() {
+            let number = if i == 0 { String::new() } else { format!(".{}", i + 1) };
+            self.input(&format!("{name}{number}"), path)?;
+        }
+        Ok(())
+    }
+
     /// Records a value of the stage's own.
     pub fn note(&mut self, key: &str, value: impl Serialize) {
         self.extra.insert(key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));

@@ -174,6 +174,22 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Takes a lock that ends when the returned file and all that were made from it are closed: with its owners, however they end.
+/// Calls `waits` before waiting for another holder.
+pub fn lock(path: &Path, waits: impl FnOnce()) -> io::Result<fs_err::File> {
+    let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display()));
+    match file.file().try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            waits();
+            file.file().lock().map_err(named)?;
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(named(error)),
+    }
+    Ok(file)
+}
+
 /// Syncs a directory's list of names: what was renamed into it stays there.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     fs_err::File::open(dir)?.sync_all()

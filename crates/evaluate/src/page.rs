@@ -56,12 +56,9 @@ struct Section {
 /// A folder without the results of its kind; output that cannot be written.
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let mut manifest = Manifest::start("evaluate report", version::EVALUATE, &Value::Null);
-    let kinds = [("scores", &args.scores), ("pretrain", &args.pretrain), ("zero-shot", &args.zero_shot)];
-    for (name, dirs) in kinds {
-        for (i, dir) in dirs.iter().enumerate() {
-            manifest.input(&format!("{name}.{}", i + 1), dir)?;
-        }
-    }
+    manifest.inputs("scores", &args.scores)?;
+    manifest.inputs("pretrain", &args.pretrain)?;
+    manifest.inputs("zero-shot", &args.zero_shot)?;
     let results = args.scores.iter().map(|dir| read_scores(dir)).collect::<anyhow::Result<Vec<Report>>>()?;
     let sections = [
         pretraining::section(&args.pretrain)?,

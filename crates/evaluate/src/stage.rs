@@ -54,9 +54,7 @@ pub fn run(options: &Options) -> Result<Evaluated, EvaluateError> {
     let resolved = json!({"task": task, "split": split.name(), "precision": precision});
     let mut manifest = Manifest::start("evaluate", version::EVALUATE, &resolved);
     let model_digest = manifest.input("model", &options.model)?;
-    for (i, path) in dataset.files.iter().enumerate() {
-        manifest.input(&if i == 0 { "data".to_owned() } else { format!("data.{}", i + 1) }, path)?;
-    }
+    manifest.inputs("data", &dataset.files)?;
     manifest.n_threads = options.n_threads;
     let out = OutputDir::begin(&options.out, &manifest.run_key())?;
 

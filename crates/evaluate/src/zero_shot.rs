@@ -127,10 +127,7 @@ pub fn run(args: &ZeroShotArgs) -> anyhow::Result<()> {
     let mut manifest = Manifest::start("evaluate zero-shot", version::ZERO_SHOT, &resolved);
     let model_digest = manifest.input("model", &args.model)?;
     for (task, Asked { files, .. }) in &asked {
-        for (i, path) in files.iter().enumerate() {
-            let number = if i == 0 { String::new() } else { format!(".{}", i + 1) };
-            manifest.input(&format!("{task}{number}"), path)?;
-        }
+        manifest.inputs(task.name(), files)?;
     }
     manifest.n_threads = n_threads;
     let out = OutputDir::begin(&args.out, &manifest.run_key())?;

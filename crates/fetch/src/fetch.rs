@@ -7,7 +7,7 @@ use crate::http;
 use crate::place::{State, state};
 use crate::record::{self, Record};
 use crate::unpack::{self, Sink};
-use gpt1_artifacts::output::{sync_dir, sync_tree};
+use gpt1_artifacts::output::{lock, sync_dir, sync_tree};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -193,19 +193,4 @@ fn how_to_request(set: &Dataset, request: &OnRequest, folder: &Path, missing: &[
         &*request.form,
         files.join("\n")
     )
-}
-
-/// Takes a lock that ends with the returned file, or its process; calls `waits` before waiting for another holder.
-fn lock(path: &Path, waits: impl FnOnce()) -> io::Result<fs_err::File> {
-    let file = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display()));
-    match file.file().try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            waits();
-            file.file().lock().map_err(named)?;
-        }
-        Err(std::fs::TryLockError::Error(error)) => return Err(named(error)),
-    }
-    Ok(file)
 }

@@ -121,8 +121,9 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
     if options.tokenizer.is_some() {
         manifest.input("tokenizer", &tokenizer)?;
     }
-    record_files(&mut manifest, &train_set)?;
-    record_files(&mut manifest, &dev_set)?;
+    for set in [&train_set, &dev_set] {
+        manifest.inputs(set.split.name(), &set.files)?;
+    }
     manifest.n_threads = options.n_threads;
     let run_key = manifest.run_key();
     let out = OutputDir::begin(&options.out, &run_key)?;
@@ -207,14 +208,6 @@ fn resolved(options: &Options, model: &Config) -> Value {
     json!({
         "task": options.task, "init": init, "model": model, "finetune": options.preset.finetune, "precision": precision,
     })
-}
-
-fn record_files(manifest: &mut Manifest, dataset: &Dataset) -> Result<(), FinetuneError> {
-    for (i, path) in dataset.files.iter().enumerate() {
-        let number = if i == 0 { String::new() } else { format!(".{}", i + 1) };
-        manifest.input(&format!("{}{number}", dataset.split), path)?;
-    }
-    Ok(())
 }
 
 /// Encodes both splits; says what was left out or cut.

@@ -70,9 +70,7 @@ fn weights_among(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// A path as an argument in a shell, for commands in messages.
 pub fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,=:@%".contains(c);
-    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    gpt1_artifacts::shell::word(&path.to_string_lossy())
 }
 
 #[cfg(test)]

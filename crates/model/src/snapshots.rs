@@ -1,10 +1,12 @@
 //! Snapshots: the model as it was on the way, each a model directory, `snapshots/update-000123` in that of the last one.
 
 use crate::{Model, ModelError};
+use gpt1_artifacts::numbered;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "snapshots";
+const KIND: &str = "update";
 
 impl Model {
     /// Writes the model as it is after `update` updates into `dir/snapshots`; `also` writes what else belongs to its
@@ -15,40 +17,18 @@ impl Model {
         update: u64,
         also: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Result<(), ModelError> {
-        let folder = dir.join(FOLDER);
-        fs_err::create_dir_all(&folder)?;
-        let (partial, path) = (folder.join(".partial"), folder.join(format!("update-{update:06}")));
-        // Left by a run that was killed here, or after it and before its checkpoint.
-        for old in [&partial, &path] {
-            if old.exists() {
-                fs_err::remove_dir_all(old)?;
-            }
-        }
-        fs_err::create_dir(&partial)?;
-        self.save(&partial)?;
-        also(&partial)?;
-        fs_err::File::open(&partial)?.sync_all()?;
-        fs_err::rename(&partial, &path)?;
-        Ok(fs_err::File::open(&folder)?.sync_all()?)
+        let name = format!("{KIND}-{update:06}");
+        numbered::write(&dir.join(FOLDER), &name, |partial| {
+            self.save(partial)?;
+            Ok(also(partial)?)
+        })
+        .map(drop)
     }
 }
 
 /// The snapshots in a model directory: update and directory, in their order; none without a folder of them.
 pub fn snapshots(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let folder = dir.join(FOLDER);
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if let Some(update) = name.to_str().and_then(|n| n.strip_prefix("update-")).and_then(|n| n.parse().ok()) {
-            found.push((update, entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found)
+    numbered::list(&dir.join(FOLDER), KIND)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line of a step, and running it under signals.
 
 use crate::step::{Step, flag_of};
+use gpt1_artifacts::shell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,17 +43,8 @@ pub fn arguments(step: &Step, inputs: &[(String, PathBuf)], out: &Path) -> Vec<S
 /// A command line that a POSIX shell reads back as these words.
 pub fn shell_line(program: &Path, arguments: &[String]) -> String {
     let program = program.display().to_string();
-    let words: Vec<String> = std::iter::once(&program).chain(arguments).map(|word| shell_word(word)).collect();
+    let words: Vec<String> = std::iter::once(&program).chain(arguments).map(|word| shell::word(word)).collect();
     words.join(" ")
-}
-
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// Runs a program to its end. Its stdout and stderr are ours.

@@ -147,20 +147,7 @@ impl Store {
         let result = self.result(step, key);
         let dir = result.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(dir)?;
-        let path = dir.join(format!(".{}.run.lock", short(key)));
-        let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
-        let (file, path) = file.into_parts();
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                waits();
-                file.lock().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                return Err(io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display())));
-            }
-        }
-        Ok(file)
+        Ok(output::lock(&dir.join(format!(".{}.run.lock", short(key))), waits)?.into_parts().0)
     }
 
     /// Renames a result that cannot be used to a free name beside it, which is returned.

@@ -13,7 +13,7 @@
 //! of the output's digest, should a run be killed in the moment between its completion and their removal.
 
 use crate::adam::Adam;
-use gpt1_artifacts::{digest, output};
+use gpt1_artifacts::{digest, numbered, output};
 use gpt1_model::{Layout, Model, ModelError};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the checkpoints in the output being written.
 pub const FOLDER: &str = ".checkpoints";
+/// What their names begin with.
+const KIND: &str = "checkpoint";
 /// Checkpoints kept.
 const KEPT: usize = 2;
 const MODEL: &str = "model.safetensors";
@@ -109,32 +111,18 @@ pub enum CheckpointError {
 /// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last two; returns its path. `files` of `state` is
 /// filled in here.
 pub fn save(out: &Path, model: &Model, adam: &Adam, mut state: State) -> Result<PathBuf, CheckpointError> {
-    let folder = out.join(FOLDER);
-    if !folder.exists() {
-        fs_err::create_dir(&folder)?;
-    }
-    let partial = folder.join("partial");
-    if partial.exists() {
-        fs_err::remove_dir_all(&partial)?;
-    }
-    fs_err::create_dir(&partial)?;
-    model.save(&partial)?;
-    write_moments(&partial.join(OPTIMIZER), adam)?;
-    for name in [MODEL, OPTIMIZER] {
-        let path = partial.join(name);
-        fs_err::File::open(&path)?.sync_all()?;
-        state.files.insert(name.to_owned(), digest::file(&path)?);
-    }
-    output::write_json(&partial.join(STATE), &state)?;
-    sync_dir(&partial)?;
-
-    let path = folder.join(format!("checkpoint-{}", state.update));
-    if path.exists() {
-        // Left by a run that continued from an earlier one because this one was damaged.
-        fs_err::remove_dir_all(&path)?;
-    }
-    fs_err::rename(&partial, &path)?;
-    sync_dir(&folder)?;
+    let name = format!("{KIND}-{}", state.update);
+    // One of that name is left by a run that continued from an earlier one because this one was damaged.
+    let path = numbered::write(&out.join(FOLDER), &name, |partial| -> Result<(), CheckpointError> {
+        model.save(partial)?;
+        write_moments(&partial.join(OPTIMIZER), adam)?;
+        for name in [MODEL, OPTIMIZER] {
+            let path = partial.join(name);
+            fs_err::File::open(&path)?.sync_all()?;
+            state.files.insert(name.to_owned(), digest::file(&path)?);
+        }
+        Ok(output::write_json(&partial.join(STATE), &state)?)
+    })?;
     for (_, old) in list(out)?.into_iter().rev().skip(KEPT) {
         fs_err::remove_dir_all(old)?;
     }
@@ -179,20 +167,7 @@ pub fn remove_all(out: &Path) -> io::Result<()> {
 
 /// Checkpoints by update, ascending.
 fn list(out: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let folder = out.join(FOLDER);
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if let Some(update) = name.to_str().and_then(|n| n.strip_prefix("checkpoint-")).and_then(|n| n.parse().ok()) {
-            found.push((update, entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found)
+    numbered::list(&out.join(FOLDER), KIND)
 }
 
 fn load(
@@ -286,8 +261,4 @@ fn read_moments(path: &Path, layout: &Layout) -> Result<[Vec<f32>; 2], Checkpoin
         }
     }
     Ok(moments)
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs_err::File::open(dir)?.sync_all()
 }
