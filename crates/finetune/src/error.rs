@@ -74,6 +74,14 @@ pub enum FinetuneError {
         /// The model's directory.
         model: PathBuf,
     },
+    /// Blocks are to be kept of a model that has none.
+    #[error("finetune.n_layer_transferred = {asked}: expected null, as the LSTM in {model} has no blocks")]
+    NoBlocks {
+        /// The setting.
+        asked: usize,
+        /// The model's directory.
+        model: PathBuf,
+    },
     /// Learning needs labels.
     #[error("{task}: example {id} of the {split} split has no label")]
     Unlabelled {

@@ -185,6 +185,9 @@ fn initial_model(options: &Options) -> Result<(Model, Encoder, PathBuf), Finetun
             }
             let mut model = Model::load(dir)?;
             if let Some(n) = preset.finetune.n_layer_transferred {
+                if model.config.n_units.is_some() {
+                    return Err(FinetuneError::NoBlocks { asked: n, model: dir.clone() });
+                }
                 let n_layer = model.config.n_layer;
                 if n > n_layer {
                     return Err(FinetuneError::TooManyLayers { asked: n, n_layer, model: dir.clone() });

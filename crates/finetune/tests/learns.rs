@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Place, finish, metric};
+use gpt1_artifacts::preset::Architecture;
 use gpt1_finetune::{Init, TaskModel, encode, score};
 use gpt1_model::{Config, Model};
 use gpt1_tasks::{Metric, Split, read};
@@ -93,6 +94,15 @@ fn a_pretrained_model_keeps_its_shape_and_weights() {
     options.preset.finetune.n_layer_transferred = Some(2);
     let error = gpt1_finetune::run(&options).unwrap_err().to_string();
     assert!(error.starts_with("finetune.n_layer_transferred = 2: expected null or 0 to 1"), "{error}");
+    let lstm = place.join("lstm");
+    fs_err::create_dir(&lstm).unwrap();
+    shape.architecture = Architecture::Lstm;
+    Model::init(Config::new(&shape, encoder.n_vocab()), 7).save(&lstm).unwrap();
+    encoder.copy_files_to(&lstm).unwrap();
+    options.init = Init::Pretrained(lstm);
+    options.preset.finetune.n_layer_transferred = Some(0);
+    let error = gpt1_finetune::run(&options).unwrap_err().to_string();
+    assert!(error.starts_with("finetune.n_layer_transferred = 0: expected null, as the LSTM in "), "{error}");
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl Model {
         model
     }
 
-    /// The same model with blocks `first..` as [`Model::init`] makes them (paper section 5, figure 2 left).
+    /// The same Transformer with blocks `first..` as [`Model::init`] makes them (paper section 5, figure 2 left).
     #[must_use]
     pub fn reset_blocks(mut self, first: usize, seed: u64) -> Model {
         let fresh = Model::init(self.config.clone(), seed);
