@@ -19,3 +19,5 @@ pub const FINETUNE: u32 = 3;
 pub const EVALUATE: u32 = 3;
 /// `gpt1-evaluate zero-shot`.
 pub const ZERO_SHOT: u32 = 1;
+/// `gpt1-evaluate report`.
+pub const REPORT: u32 = 1;

@@ -9,8 +9,8 @@ mod pretraining;
 mod tasks;
 mod zero_shot;
 
-use crate::Report;
-use crate::table::Table;
+use crate::table::{Table, median};
+use crate::{Report, results};
 use anyhow::{Context, bail};
 use clap::Args;
 use gpt1_artifacts::manifest::Manifest;
@@ -55,14 +55,19 @@ struct Section {
 /// # Errors
 /// A folder without the results of its kind; output that cannot be written.
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
-    let mut manifest = Manifest::start("evaluate report", version::EVALUATE, &Value::Null);
+    let mut manifest = Manifest::start("evaluate report", version::REPORT, &Value::Null);
     manifest.inputs("scores", &args.scores)?;
     manifest.inputs("pretrain", &args.pretrain)?;
     manifest.inputs("zero-shot", &args.zero_shot)?;
-    let results = args.scores.iter().map(|dir| read_scores(dir)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let mut results = args.scores.iter().map(|dir| read_scores(dir)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let found =
+        args.scores.iter().zip(&results).map(|(dir, report)| (Ok(report.clone()), dir.join("scores.json"), true));
+    let all_tasks = Table::new(results::collect(found));
+    // The figures are of development sets; AX and MNLI's other set have a row in the table alone.
+    results.retain(|report| report.split == "dev");
     let sections = [
         pretraining::section(&args.pretrain)?,
-        tasks::section(&Table::new(crate::results::find(&args.scores)?)),
+        tasks::section(&all_tasks),
         layers::section(&results)?,
         zero_shot::section(&args.zero_shot)?,
         ablations::section(&results),
@@ -83,30 +88,24 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
 
 fn read_scores(dir: &Path) -> anyhow::Result<Report> {
     let path = dir.join("scores.json");
-    let text = fs_err::read(&path).context("--scores wants folders written by gpt1-evaluate")?;
+    let text = results::bytes(&path).context("--scores wants folders written by gpt1-evaluate")?;
     serde_json::from_slice(&text).with_context(|| format!("{}: not written by this gpt1-evaluate", path.display()))
 }
 
 /// The value, times 100, of the metric that the paper's tables report; none without labels.
 fn value(report: &Report) -> Option<f64> {
-    of_paper_metric(&report.task, report.metrics.as_ref())
+    of_paper_metric(report.task, report.metrics.as_ref())
 }
 
-fn of_paper_metric(task: &str, metrics: Option<&Map<String, Value>>) -> Option<f64> {
-    let task: Task = task.parse().ok()?;
+fn of_paper_metric(task: Task, metrics: Option<&Map<String, Value>>) -> Option<f64> {
     Some(100.0 * metrics?.get(task.metrics().first()?.name())?.as_f64()?)
-}
-
-/// The median of some values.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    (n > 0).then(|| f64::midpoint(values[(n - 1) / 2], values[n / 2]))
 }
 
 /// The median of the results that fit.
 fn median_of(results: &[Report], fits: impl Fn(&Report) -> bool) -> Option<f64> {
-    median(results.iter().filter(|result| fits(result)).filter_map(value).collect())
+    let mut values: Vec<f64> = results.iter().filter(|result| fits(result)).filter_map(value).collect();
+    values.sort_by(f64::total_cmp);
+    median(&values)
 }
 
 /// One decimal; a dash for none.
@@ -117,11 +116,6 @@ fn shown(value: Option<f64>) -> String {
 /// What the paper calls an architecture.
 fn architecture(name: &str) -> &'static str {
     if name == "lstm" { "LSTM" } else { "Transformer" }
-}
-
-/// Name in the paper's tables.
-fn title(task: &str) -> String {
-    task.parse::<Task>().map_or_else(|_| task.to_owned(), |task| task.title().to_owned())
 }
 
 /// A text in HTML.
@@ -150,9 +144,8 @@ fn figure(svg: &str, caption: &str) -> String {
 }
 
 /// Ours above the paper's.
-fn beside(ours: Option<f64>, paper: Option<f64>) -> String {
-    let paper = paper.map_or_else(String::new, |p| format!("<br><small>{p:.1}</small>"));
-    format!("{}{paper}", shown(ours))
+fn beside(ours: Option<f64>, paper: f64) -> String {
+    format!("{}<br><small>{paper:.1}</small>", shown(ours))
 }
 
 fn page(sections: &[Section]) -> String {
@@ -194,7 +187,6 @@ figcaption { color: #333; }
 }
 ";
 
-/// A section, if there is something to say.
-fn section(key: &'static str, title: &'static str, body: String, data: &impl serde::Serialize) -> Option<Section> {
-    (!body.is_empty()).then(|| Section { key, title, body, data: json!(data) })
+fn section(key: &'static str, title: &'static str, body: String, data: &impl serde::Serialize) -> Section {
+    Section { key, title, body, data: json!(data) }
 }

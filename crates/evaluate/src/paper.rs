@@ -1,5 +1,7 @@
 //! What the paper reports beside each task's own numbers ([`gpt1_tasks::Task::paper`]): GLUE's average and the ablations.
 
+use gpt1_finetune::Training;
+
 /// GPT-1's score on GLUE, times 100 (table 4): the mean over the nine tasks of the mean of each task's metrics.
 pub const GLUE: f64 = 72.8;
 
@@ -19,6 +21,33 @@ pub struct Ablation {
     /// Of [`ABLATION_TASKS`], times 100: CoLA Matthews, SST-2 accuracy, MRPC F1, STS-B Pearson, QQP F1, MNLI, QNLI and RTE
     /// accuracy. MNLI is the mean of matched and mismatched.
     pub scores: [f64; 8],
+}
+
+/// How a model of a row of [`ABLATIONS`] was trained, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// As the paper's model.
+    Full,
+    /// From random weights.
+    WithoutPretraining,
+    /// Without the auxiliary language-modelling objective.
+    WithoutLm,
+    /// With an LSTM in the place of the Transformer.
+    Lstm,
+}
+
+/// The row that a model belongs to; none for other mixtures, and where a part of the layers was transferred.
+pub fn method(training: &Training) -> Option<Method> {
+    if training.n_layer_transferred.is_some() {
+        return None;
+    }
+    match (training.architecture.as_str(), training.init.as_str(), training.lm_coef > 0.0) {
+        ("transformer", "pretrained", true) => Some(Method::Full),
+        ("transformer", "scratch", true) => Some(Method::WithoutPretraining),
+        ("transformer", "pretrained", false) => Some(Method::WithoutLm),
+        ("lstm", "pretrained", true) => Some(Method::Lstm),
+        _ => None,
+    }
 }
 
 /// The columns of table 5, by name of the task.

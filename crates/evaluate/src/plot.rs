@@ -2,7 +2,6 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::FontTransform;
 use std::fmt::Display;
 
 /// A plot.
@@ -105,18 +104,14 @@ impl Plot<'_> {
                 }
             }
             let y = 26 + 24 * i as i32;
-            let line = PathElement::new(vec![(6, y), (14, y), (22, y), (34, y)], colour.stroke_width(2));
-            if curve.is_dashed {
-                legend.draw(&PathElement::new(vec![(6, y), (13, y)], colour.stroke_width(2)))?;
-                legend.draw(&PathElement::new(vec![(27, y), (34, y)], colour.stroke_width(2)))?;
-            } else {
-                legend.draw(&line)?;
+            let strokes = if curve.is_dashed { &[(6, 13), (27, 34)][..] } else { &[(6, 34)] };
+            for (from, to) in strokes {
+                legend.draw(&PathElement::new(vec![(*from, y), (*to, y)], colour.stroke_width(2)))?;
             }
             if few {
                 marker(&legend, (20, y), i, colour)?;
             }
-            let style = text(14).transform(FontTransform::None);
-            legend.draw(&Text::new(curve.name.clone(), (42, y - 7), style))?;
+            legend.draw(&Text::new(curve.name.clone(), (42, y - 7), text(14)))?;
         }
         area.present()
     }

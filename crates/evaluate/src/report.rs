@@ -2,7 +2,7 @@
 
 use gpt1_finetune::{Scored, TaskFile, Training};
 use gpt1_model::Config;
-use gpt1_tasks::{Dataset, Metric, Target, group_scores, scores};
+use gpt1_tasks::{Dataset, Metric, Target, Task, group_scores, scores};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The task.
-    pub task: String,
+    pub task: Task,
     /// The split.
     pub split: String,
     /// Examples.
@@ -48,7 +48,7 @@ impl Report {
         let reason =
             scored.scores.is_none().then(|| format!("the {} split has no labels in these files", dataset.split));
         Report {
-            task: dataset.task.name().to_owned(),
+            task: dataset.task,
             split: dataset.split.name().to_owned(),
             n,
             metrics: scored.scores.as_deref().map(by_name),

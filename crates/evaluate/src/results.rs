@@ -1,6 +1,8 @@
 //! The results of evaluations: every `scores.json` below some folders, each counted once.
 
-use gpt1_tasks::{Split, Task};
+use crate::Report;
+use crate::paper::{Method, method};
+use gpt1_tasks::{Split, Task, TaskError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
@@ -21,8 +23,8 @@ pub struct Run {
     pub parts: BTreeMap<Option<String>, Part>,
     /// `pretrained` or `scratch`.
     pub init: String,
-    /// The seed of fine-tuning, where the file tells.
-    pub seed: Option<u64>,
+    /// The seed of fine-tuning.
+    pub seed: u64,
     /// What else the file tells of the training and the model's size: runs that differ in it are not repetitions.
     pub settings: BTreeMap<String, String>,
     /// Digest of the model's directory.
@@ -55,21 +57,6 @@ pub struct Found {
     pub n_files: usize,
 }
 
-/// The fields of `scores.json` that are read here.
-#[derive(Deserialize)]
-struct File {
-    task: Task,
-    split: String,
-    n: usize,
-    metrics: Option<Map<String, Value>>,
-    majority: Option<Map<String, Value>>,
-    #[serde(default)]
-    groups: BTreeMap<String, Part>,
-    model: String,
-    shape: Map<String, Value>,
-    training: Map<String, Value>,
-}
-
 /// Searches folders, and all that symbolic links in them lead to, for `scores.json`. Hidden folders, such as those of stages that
 /// have not finished, are passed over.
 ///
@@ -81,16 +68,25 @@ pub fn find(folders: &[PathBuf]) -> io::Result<Found> {
     for folder in folders {
         visit(folder, false, &mut visited, &mut files)?;
     }
-    let mut found = Found { n_files: files.len(), ..Found::default() };
-    let (mut n_unlabelled, mut n_ablations) = (0, 0);
     let mut by_path: Vec<(PathBuf, bool)> = files.into_values().collect();
     by_path.sort();
-    for (path, named) in by_path {
-        match read(&path) {
+    Ok(collect(by_path.into_iter().map(|(path, named)| (read(&path), path, named))))
+}
+
+/// Takes results together: each with its file, and whether its folder was found as a link; or why it could not be read.
+pub fn collect(results: impl IntoIterator<Item = (Result<Report, String>, PathBuf, bool)>) -> Found {
+    let mut found = Found::default();
+    let (mut n_unlabelled, mut n_ablations) = (0, 0);
+    for (result, path, named) in results {
+        found.n_files += 1;
+        match result {
             Err(message) => found.notes.push(format!("{}: left out: {message}", path.display())),
-            Ok(file) if file.metrics.is_none() => n_unlabelled += 1,
-            Ok(file) if is_ablation(&file.training) => n_ablations += 1,
-            Ok(file) => match run(file, path.clone(), named) {
+            Ok(report) if report.metrics.is_none() => n_unlabelled += 1,
+            // That without pre-training has a column of its own.
+            Ok(report) if !matches!(method(&report.training), Some(Method::Full | Method::WithoutPretraining)) => {
+                n_ablations += 1;
+            }
+            Ok(report) => match run(report, path.clone(), named) {
                 Ok(run) => found.runs.push(run),
                 Err(message) => found.notes.push(format!("{}: left out: {message}", path.display())),
             },
@@ -106,7 +102,7 @@ pub fn find(folders: &[PathBuf]) -> io::Result<Found> {
     if !left_out.is_empty() {
         found.notes.push(format!("left out: results {}", left_out.join(", ")));
     }
-    Ok(found)
+    found
 }
 
 /// Adds the files of a folder, which is `named` if it was found as a link, by their real path.
@@ -140,28 +136,26 @@ fn visit(
     Ok(())
 }
 
-fn read(path: &Path) -> Result<File, String> {
-    let mut bytes = Vec::new();
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("more than {MAX_FILE} bytes"));
-    }
+fn read(path: &Path) -> Result<Report, String> {
+    let bytes = bytes(path).map_err(|error| error.to_string())?;
     serde_json::from_slice(&bytes).map_err(|error| format!("not written by gpt1-evaluate: {error}"))
 }
 
-/// Whether the model is one of table 5's or of figure 2's: trained without the auxiliary objective, with a part of the layers, or
-/// an LSTM. That without pre-training has a column of its own.
-fn is_ablation(training: &Map<String, Value>) -> bool {
-    let number = |key: &str| training.get(key).and_then(Value::as_f64);
-    number("lm_coef").is_some_and(|lm_coef| lm_coef <= 0.0)
-        || training.get("n_layer_transferred").is_some_and(|n| !n.is_null())
-        || training.get("architecture").and_then(Value::as_str).is_some_and(|name| name != "transformer")
+/// The content of a `scores.json`, which is not long.
+pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("more than {MAX_FILE} bytes")));
+    }
+    Ok(bytes)
 }
 
-fn run(file: File, path: PathBuf, named: bool) -> Result<Run, String> {
-    let File { task, split, n, metrics, majority, groups, model, shape, training } = file;
-    let split = split.parse().map_err(|error: gpt1_tasks::TaskError| error.to_string())?;
+fn run(report: Report, path: PathBuf, named: bool) -> Result<Run, String> {
+    let Report { task, split, n, metrics, majority, groups, model, shape, training, .. } = report;
+    let groups: BTreeMap<String, Part> =
+        serde_json::from_value(groups.into()).map_err(|error| format!("not written by gpt1-evaluate: {error}"))?;
+    let split = split.parse().map_err(|error: TaskError| error.to_string())?;
     let metrics = metrics.unwrap_or_default();
     if let Some(missing) =
         task.metrics().iter().find(|metric| !metrics.get(metric.name()).is_some_and(Value::is_number))
@@ -170,9 +164,13 @@ fn run(file: File, path: PathBuf, named: bool) -> Result<Run, String> {
     }
     let mut parts: BTreeMap<_, _> = groups.into_iter().map(|(name, part)| (Some(name), part)).collect();
     parts.insert(None, Part { n, metrics, majority });
-    let init = training.get("init").and_then(Value::as_str).ok_or("no training.init")?.to_owned();
-    let seed = training.get("seed").and_then(Value::as_u64);
-    let settings = shape.into_iter().chain(training).filter(|(key, _)| key != "seed" && key != "init");
+    let (init, seed) = (training.init.clone(), training.seed);
+    let object = |value: Result<Value, serde_json::Error>| match value {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    };
+    let training = object(serde_json::to_value(training));
+    let settings = object(Ok(shape)).into_iter().chain(training).filter(|(key, _)| key != "seed" && key != "init");
     let plain = |value: Value| match value {
         Value::String(text) => text,
         Value::Null => "none".to_owned(),

@@ -285,9 +285,7 @@ fn repeated_seeds(place: &Place, runs: &[Run], notes: &mut Vec<String>) {
     }
     let mut by_seed: BTreeMap<_, Vec<&Run>> = BTreeMap::new();
     for run in runs.iter().filter(|run| place.is_of(run)) {
-        if let Some(seed) = run.seed {
-            by_seed.entry((&run.init, &run.settings, run.parts[&None].n, seed)).or_default().push(run);
-        }
+        by_seed.entry((&run.init, &run.settings, run.parts[&None].n, run.seed)).or_default().push(run);
     }
     for ((init, _, _, seed), same) in by_seed {
         let models: HashSet<&String> = same.iter().map(|run| &run.model).collect();
@@ -341,7 +339,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// Of ascending values; of an even number the mean of the two in the middle.
-fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let n = values.len();
     (n > 0).then(|| f64::midpoint(values[(n - 1) / 2], values[n / 2]))
 }

@@ -24,7 +24,7 @@ fn result(task: &str, metrics: Value, init: &str, seed: u64) -> Value {
         "task": task, "split": "dev", "n": 277, "metrics": metrics, "majority": metrics.as_object().unwrap().keys().map(|key| (key.clone(), json!(0.5))).collect::<serde_json::Map<_, _>>(),
         "majority_answer": "1", "loss": 0.7, "model": format!("{task}-{init}-{seed}"),
         "shape": {"n_layer": 4, "n_head": 4, "n_embd": 128, "n_ctx": 128},
-        "training": {"init": init, "seed": seed, "lm_coef": 0.5, "n_layer_transferred": null, "architecture": "transformer", "max_train_examples": null},
+        "training": {"init": init, "seed": seed, "lm_coef": 0.5, "n_layer_transferred": null, "architecture": "transformer", "n_train": 2490},
     })
 }
 

@@ -45,8 +45,8 @@ fn row<'a>(set: &'a Dataset, data: &Path) -> Result<Row<'a>, FetchError> {
         ),
         Err(error) => return Err(error),
     };
-    let sizes = || set.files.iter().map(|source| source.bytes).sum();
-    let bytes = if set.files.is_empty() { None } else { sizes() };
+    let sizes = set.files.iter().map(|source| source.bytes);
+    let bytes = if set.files.is_empty() { None } else { sizes.sum() };
     let form = set.on_request.iter().map(|request| &*request.form);
     let urls = set.files.iter().map(|source| &*source.url).chain(form).collect();
     Ok(Row { name: &set.name, title: &set.title, licence: &set.licence, bytes, state, path, hint, urls })

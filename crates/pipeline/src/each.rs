@@ -63,12 +63,13 @@ pub fn bindings(stage: &Stage, preset: &Value, problems: &mut Vec<Problem>) -> V
                 problems.push(Problem::new(&value.place, format!("{} stands here a second time", value.text)));
             }
         }
-        let with = |binding: &Binding| {
-            let binding = binding.clone();
-            let add = move |value| binding.iter().cloned().chain([(name.text.clone(), value)]).collect();
-            values.clone().into_iter().map(add).collect::<Vec<Binding>>()
-        };
-        bindings = bindings.iter().flat_map(with).collect();
+        let mut longer = Vec::new();
+        for binding in &bindings {
+            for value in &values {
+                longer.push([&binding[..], &[(name.text.clone(), value.clone())]].concat());
+            }
+        }
+        bindings = longer;
     }
     if problems.len() > n_before { Vec::new() } else { bindings }
 }

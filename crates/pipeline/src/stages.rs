@@ -70,7 +70,7 @@ pub const PROGRAMS: [Program; 8] = [
     },
     Program {
         run: "evaluate report",
-        version: version::EVALUATE,
+        version: version::REPORT,
         takes_config: false,
         required: &["scores"],
         optional: &["pretrain", "zero-shot"],

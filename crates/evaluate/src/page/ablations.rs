@@ -1,54 +1,41 @@
 //! Table 5: what pre-training, the auxiliary objective and the Transformer are worth.
 
-use super::{Section, beside, escaped, median_of, shown, table, title};
+use super::{Section, beside, escaped, median_of, shown, table};
 use crate::Report;
-use crate::paper::{ABLATION_TASKS, ABLATIONS};
-use gpt1_finetune::Training;
+use crate::paper::{ABLATION_TASKS, ABLATIONS, Method, method};
+use gpt1_tasks::Task;
 use serde_json::json;
-
-/// Which row of the paper's table a run belongs to.
-fn row_of(training: &Training) -> Option<usize> {
-    if training.n_layer_transferred.is_some() {
-        return None;
-    }
-    match (training.architecture.as_str(), training.init.as_str(), training.lm_coef > 0.0) {
-        ("transformer", "pretrained", true) => Some(0),
-        ("transformer", "scratch", true) => Some(1),
-        ("transformer", "pretrained", false) => Some(2),
-        ("lstm", "pretrained", true) => Some(3),
-        _ => None,
-    }
-}
 
 /// The table, if there is a run of any row but the first.
 pub(super) fn section(results: &[Report]) -> Option<Section> {
-    if !results.iter().any(|r| row_of(&r.training).is_some_and(|row| row > 0)) {
+    if !results.iter().any(|r| method(&r.training).is_some_and(|method| method != Method::Full)) {
         return None;
     }
+    let tasks = ABLATION_TASKS.map(|name| name.parse::<Task>().expect("a task of the paper"));
     let head: Vec<String> = ["method", "mean"]
         .into_iter()
         .map(str::to_owned)
-        .chain(ABLATION_TASKS.iter().map(|task| escaped(&title(task))))
+        .chain(tasks.iter().map(|task| escaped(task.title())))
         .collect();
     let (mut rows, mut data) = (Vec::new(), Vec::new());
     for (i, paper) in ABLATIONS.iter().enumerate() {
-        let ours =
-            |task: &str| median_of(results, |r| r.task == task && r.split == "dev" && row_of(&r.training) == Some(i));
-        let scores: Vec<Option<f64>> = ABLATION_TASKS.iter().map(|task| ours(task)).collect();
+        let is_of_row = |r: &Report| method(&r.training).is_some_and(|method| method as usize == i);
+        let ours = |task: Task| median_of(results, |r| r.task == task && is_of_row(r));
+        let scores: Vec<Option<f64>> = tasks.iter().map(|task| ours(*task)).collect();
         let known: Vec<f64> = scores.iter().flatten().copied().collect();
         let mean = (known.len() == scores.len()).then(|| known.iter().sum::<f64>() / known.len() as f64);
-        let mut cells = vec![escaped(paper.name), beside(mean, Some(paper.average))];
-        cells.extend(scores.iter().zip(&paper.scores).map(|(ours, paper)| beside(*ours, Some(*paper))));
+        let mut cells = vec![escaped(paper.name), beside(mean, paper.average)];
+        cells.extend(scores.iter().zip(&paper.scores).map(|(ours, paper)| beside(*ours, *paper)));
         rows.push(cells);
         let by_task: serde_json::Map<String, serde_json::Value> =
             ABLATION_TASKS.iter().zip(&scores).map(|(task, score)| ((*task).to_owned(), json!(score))).collect();
         data.push(json!({"method": paper.name, "mean": mean, "scores": by_task}));
     }
-    let majority = |task: &str| {
-        let result = results.iter().find(|r| r.task == task && r.split == "dev")?;
+    let majority = |task: Task| {
+        let result = results.iter().find(|r| r.task == task)?;
         super::of_paper_metric(task, result.majority.as_ref())
     };
-    let constant: Vec<Option<f64>> = ABLATION_TASKS.iter().map(|task| majority(task)).collect();
+    let constant: Vec<Option<f64>> = tasks.iter().map(|task| majority(*task)).collect();
     let mut cells = vec!["majority answer".to_owned(), String::new()];
     cells.extend(constant.into_iter().map(shown));
     rows.push(cells);
@@ -58,5 +45,5 @@ pub(super) fn section(results: &[Report]) -> Option<Section> {
          <div class=\"wide\">{}</div>",
         table(&head, &rows)
     );
-    super::section("ablations", "Ablations (table 5)", body, &data)
+    Some(super::section("ablations", "Ablations (table 5)", body, &data))
 }

@@ -59,7 +59,7 @@ pub(super) fn section(dirs: &[PathBuf]) -> anyhow::Result<Option<Section>> {
     let body = figure(&svg, caption)
         + &table(&head, &rows)
         + "<p>The paper: perplexity 18.4 on BooksCorpus (4.1), with another vocabulary and text.</p>\n";
-    Ok(super::section("pretraining", "Generative pre-training", body, &data))
+    Ok(Some(super::section("pretraining", "Generative pre-training", body, &data)))
 }
 
 fn read(dir: &Path) -> anyhow::Result<Run> {

@@ -49,5 +49,5 @@ pub(super) fn section(all: &Table) -> Option<Section> {
         "<p>Development sets here, times 100; the paper's numbers are of the test sets.</p>\n<div class=\"wide\">{}</div>",
         table(&head, &rows)
     );
-    super::section("tasks", "All tasks (tables 2 to 4)", body, &all)
+    Some(super::section("tasks", "All tasks (tables 2 to 4)", body, all))
 }

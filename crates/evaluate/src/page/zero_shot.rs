@@ -37,7 +37,8 @@ pub(super) fn section(dirs: &[PathBuf]) -> anyhow::Result<Option<Section>> {
                    of pre-training; 0 is a random guess, 100 all answers right. The paper's figure, which gives no numbers, puts the \
                    best single model of its time at 1 instead: the tables below have that scale in small print. There, too, the \
                    Transformer's curves rise steadily and above the LSTM's.";
-    Ok(super::section("zero_shot", "Zero-shot behaviour (figure 2, right)", figure(&svg, caption) + &body, &data))
+    let body = figure(&svg, caption) + &body;
+    Ok(Some(super::section("zero_shot", "Zero-shot behaviour (figure 2, right)", body, &data)))
 }
 
 /// A row for each update, a column for each task.
