@@ -96,6 +96,29 @@ impl Config {
         }
     }
 
+    /// A Transformer of these sizes with the paper's dropout rates and initial weights (4.1) and the released code's epsilon.
+    pub(crate) fn of_paper(
+        vocab_size: usize,
+        n_positions: usize,
+        n_embd: usize,
+        n_layer: usize,
+        n_head: usize,
+    ) -> Config {
+        Config {
+            vocab_size,
+            n_positions,
+            n_embd,
+            n_layer,
+            n_head,
+            n_units: None,
+            embd_pdrop: tenth(),
+            resid_pdrop: tenth(),
+            attn_pdrop: tenth(),
+            layer_norm_epsilon: epsilon(),
+            initializer_range: range(),
+        }
+    }
+
     /// `transformer` or `lstm`, as presets call it.
     pub fn architecture(&self) -> &'static str {
         if self.n_units.is_some() { "lstm" } else { "transformer" }

@@ -206,7 +206,8 @@ pub struct Model {
 
 impl Model {
     /// Initial weights: N(0, initializer_range), biases 0, gains 1 (paper 4.1; the positions too, as in the released code);
-    /// the bias of an LSTM's forget gate 1, so that it remembers from the start (Jozefowicz et al. 2015). Each tensor has a random stream of its own, named by the seed and the tensor's number.
+    /// the bias of an LSTM's forget gate 1, so that it remembers from the start (Jozefowicz et al. 2015). Each tensor has a random
+    /// stream of its own, named by the seed and the tensor's number.
     pub fn init(config: Config, seed: u64) -> Model {
         let layout = Arc::new(Layout::new(&config, None));
         let mut params = Params::zeros(&layout);

@@ -100,19 +100,8 @@ fn config_of(path: &Path, shapes: &[Vec<usize>], n_head: usize) -> Result<Config
         );
         return Err(ModelError::Tensors { path: path.to_owned(), problems: vec![problem] });
     };
-    let config = Config {
-        vocab_size: *vocab_size,
-        n_positions: *n_positions,
-        n_embd: *n_embd,
-        n_layer: blocks.len().div_ceil(PER_BLOCK),
-        n_head,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.02,
-    };
+    let n_layer = blocks.len().div_ceil(PER_BLOCK);
+    let config = Config::of_paper(*vocab_size, *n_positions, *n_embd, n_layer, n_head);
     config.check(path)?;
     Ok(config)
 }
