@@ -1,176 +1,189 @@
-//! Configuration files: YAML with unknown keys, wrong types and missing keys refused at file, line and column.
+//! Configuration files: YAML in which every unknown key, wrong type, missing key and value out of range is reported at once, with
+//! file, line and column, under the overrides of the command line.
 
-use serde::Serialize;
+use crate::problem::{Place, Problem, Problems};
+use crate::schema;
+use crate::yaml::{self, Node};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read (the I/O error names it).
-    #[error("cannot read the configuration: {0}")]
-    Read(#[from] std::io::Error),
-    /// The text is not what the configuration's type asks for.
-    #[error("{path}:{line}:{column}: {message}")]
-    Parse {
-        /// The file, or the built-in preset's name.
-        path: PathBuf,
-        /// 1-based line.
-        line: u64,
-        /// 1-based column.
-        column: u64,
-        /// What was expected and found, with the lines around it.
-        message: String,
-    },
-    /// An override `--set key=value` does not fit.
-    #[error("--set {set}: {message}")]
-    Set {
-        /// The override as given.
-        set: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A value is outside its range.
-    #[error("{path}: {key} = {value}: expected {expected}")]
-    Range {
-        /// The file, or the built-in preset's name.
-        path: PathBuf,
-        /// Dotted key.
-        key: String,
-        /// The value found.
-        value: String,
-        /// The range that is allowed.
-        expected: String,
-    },
+/// An override of a configuration: `section.key=value`, and where it was written.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The dotted key.
+    pub key: String,
+    /// The value, as YAML.
+    pub value: String,
+    /// Where it was written.
+    pub place: Place,
 }
 
-/// Reads a YAML file into `T`, then applies the overrides `a.b=c` (values are YAML scalars).
-pub fn load<T: Serialize + DeserializeOwned>(path: &Path, sets: &[String]) -> Result<T, ConfigError> {
-    let text = String::from_utf8(fs_err::read(path)?).map_err(|error| {
+impl Setting {
+    /// The value of `--set`.
+    ///
+    /// # Errors
+    /// It has no key, or no `=`.
+    pub fn parse(set: &str) -> Result<Setting, Problem> {
+        let place = Place::CommandLine(format!("--set {set}"));
+        match set.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Setting { key: key.to_owned(), value: value.to_owned(), place })
+            }
+            _ => Err(Problem::new(&place, "expected KEY=VALUE, such as pretrain.batch_size=8")),
+        }
+    }
+}
+
+/// Settings from the values of `--set`.
+///
+/// # Errors
+/// All that are no settings.
+pub fn settings(sets: &[String]) -> Result<Vec<Setting>, Problems> {
+    let (good, bad): (Vec<_>, Vec<_>) = sets.iter().map(|set| Setting::parse(set)).partition(Result::is_ok);
+    let bad: Vec<Problem> = bad.into_iter().filter_map(Result::err).collect();
+    Problems::check(bad, Some(good.into_iter().filter_map(Result::ok).collect()))
+}
+
+/// Reads a YAML file as text.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Problems> {
+    let bytes = fs_err::read(path).map_err(|error| Problem::new(&Place::top(path), format!("{error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
         let line = valid.matches('\n').count() as u64 + 1;
         let column = valid.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u64 + 1;
-        let message = "not valid UTF-8; save the file as UTF-8".to_owned();
-        ConfigError::Parse { path: path.to_owned(), line, column, message }
-    })?;
-    from_text(path, &text, sets)
-}
-
-/// As [`load`], from text that stands under the name `path`.
-pub fn from_text<T: Serialize + DeserializeOwned>(path: &Path, text: &str, sets: &[String]) -> Result<T, ConfigError> {
-    let parsed: T = parse(path, text)?;
-    if sets.is_empty() {
-        return Ok(parsed);
-    }
-    // Not of the text: a key that it leaves to its default can be set too.
-    let mut tree = serde_json::to_value(&parsed).map_err(std::io::Error::other)?;
-    for set in sets {
-        apply(&mut tree, set)?;
-        // One at a time, so that the error can name the override that does not fit.
-        T::deserialize(&tree).map_err(|error| ConfigError::Set { set: set.clone(), message: error.to_string() })?;
-    }
-    T::deserialize(&tree).map_err(|error| ConfigError::Set { set: sets.join(" "), message: error.to_string() })
-}
-
-fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
-    let options = serde_yaml::options! { strict_booleans: true };
-    serde_yaml::from_str_with_options(text, options).map_err(|error| {
-        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-        ConfigError::Parse { path: path.to_owned(), line, column, message: error.to_string() }
+        let place = Place::File { path: path.into(), line, column };
+        Problem::new(&place, "not valid UTF-8; save the file as UTF-8").into()
     })
 }
 
-/// Puts the value of `a.b=c` into the tree; every key but the last must exist.
-fn apply(tree: &mut Value, set: &str) -> Result<(), ConfigError> {
-    let wrong = |message: String| ConfigError::Set { set: set.to_owned(), message };
-    let (key, value) =
-        set.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE, such as pretrain.batch_size=8".to_owned()))?;
-    let value: Value = parse(Path::new("--set"), value).map_err(|error| wrong(error.to_string()))?;
-    let mut at = tree;
-    let mut so_far = String::new();
-    for part in key.split('.') {
-        let Value::Object(map) = at else {
-            return Err(wrong(format!("{so_far} is a value, it has no key {part}")));
-        };
-        if !map.contains_key(part) {
-            let known: Vec<&str> = map.keys().map(String::as_str).collect();
-            let hint = nearest(part, &known).map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            return Err(wrong(format!("there is no key {part}{hint}; known here: {}", known.join(", "))));
-        }
-        so_far = if so_far.is_empty() { part.to_owned() } else { format!("{so_far}.{part}") };
-        at = map.get_mut(part).expect("looked up above");
-    }
-    *at = value;
-    Ok(())
+/// Reads YAML text that stands under the name `path` into a type that holds places itself (`serde_yaml::Spanned`).
+///
+/// # Errors
+/// The first mistake.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Problems> {
+    let options = serde_yaml::options! { strict_booleans: true };
+    serde_yaml::from_str_with_options(text, options).map_err(|error| {
+        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+        Problem::new(&Place::File { path: path.into(), line, column }, error.to_string()).into()
+    })
 }
 
-/// The known name nearest to a misspelt one, if it is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let limit = 1 + name.chars().count() / 3;
-    known.iter().map(|k| (edit_distance(name, k), *k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
-}
-
-/// Levenshtein's distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
+/// The value of a document under settings, as the type with this schema describes it; all mistakes are added to `problems`.
+/// With the value comes the document with the settings in it, to look up places.
+pub fn read<T: DeserializeOwned>(
+    document: &Node,
+    settings: &[Setting],
+    schema: &Value,
+    problems: &mut Vec<Problem>,
+) -> Option<(T, Node)> {
+    let mut document = document.clone();
+    for Setting { key, value, place } in settings {
+        match yaml::parse(Path::new("--set"), value) {
+            Ok(value) => document.set(key, value.at(place)),
+            Err(problem) => problems.push(Problem::new(place, format!("{key}: {}", problem.message))),
         }
     }
-    row[b.len()]
+    let value = schema::read(&document, schema, "", problems)?;
+    match T::deserialize(value) {
+        Ok(value) => Some((value, document)),
+        Err(error) => {
+            problems.push(Problem::new(&document.place, error.to_string()));
+            None
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemars::JsonSchema;
     use serde::Deserialize;
 
-    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         model: Inner,
+        #[serde(default)]
+        kind: Kind,
     }
-    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Inner {
+        #[schemars(range(min = 1, max = 9))]
         n_layer: usize,
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
         rate: f64,
+        limit: Option<u64>,
+    }
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq, Default)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        /// One.
+        #[default]
+        One,
+        /// Other.
+        Other,
     }
 
-    fn read(text: &str, sets: &[&str]) -> Result<Outer, ConfigError> {
-        let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-        from_text(Path::new("a.yaml"), text, &sets)
+    fn read(text: &str, sets: &[&str]) -> Result<Outer, Vec<String>> {
+        let settings: Vec<Setting> = sets.iter().map(|set| Setting::parse(set).unwrap()).collect();
+        let mut problems = Vec::new();
+        let document = yaml::parse(Path::new("a.yaml"), text).unwrap();
+        let value = super::read(&document, &settings, &schema::of::<Outer>(), &mut problems);
+        let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.place, p.message)).collect();
+        if problems.is_empty() { Ok(value.unwrap().0) } else { Err(problems) }
     }
 
     #[test]
-    fn misspelt_key_is_named_with_its_place() {
-        let error = read("model:\n  rate: 1.0\n  n_layers: 3\n", &[]).unwrap_err();
-        assert!(matches!(error, ConfigError::Parse { line: 3, column: 3, .. }), "{error:?}");
-        assert!(error.to_string().starts_with("a.yaml:3:3: "), "{error}");
-        assert!(error.to_string().contains("n_layer"), "{error}");
+    fn values_are_read() {
+        let found = read("model: {n_layer: 3, rate: 5.0e-1, limit: 7}\nkind: other\n", &[]).unwrap();
+        assert_eq!(found, Outer { model: Inner { n_layer: 3, rate: 0.5, limit: Some(7) }, kind: Kind::Other });
     }
 
     #[test]
-    fn wrong_type_is_named_with_its_place() {
-        let error = read("model:\n  rate: 1.0\n  n_layer: many\n", &[]).unwrap_err();
-        assert!(matches!(error, ConfigError::Parse { line: 3, .. }), "{error:?}");
+    fn every_mistake_is_reported_at_its_place() {
+        let text = "model:\n  n_layers: 3\n  rate: 1.0\n  limit: many\nkind: on\nmodel2:\n  a: 1\n";
+        let expected = [
+            "a.yaml:2:3: unknown key of model n_layers (did you mean n_layer?); known: n_layer, rate, limit",
+            "a.yaml:3:9: model.rate = 1: expected a number from 0 to below 1",
+            "a.yaml:4:10: model.limit: expected a whole number, at least 0, or null, found many",
+            "a.yaml:2:3: the key n_layer is missing here",
+            "a.yaml:5:7: kind: unknown value on (did you mean one?); known: one, other",
+            "a.yaml:6:1: unknown key model2 (did you mean model?); known: model, kind",
+        ];
+        assert_eq!(read(text, &[]).unwrap_err(), expected);
+        let twice = read("model: {n_layer: 3, n_layer: 10, rate: [1], limit:}\n", &[]).unwrap_err();
+        let expected = [
+            "a.yaml:1:21: the key n_layer stands here a second time",
+            "a.yaml:1:30: model.n_layer = 10: expected a whole number from 1 to 9",
+            "a.yaml:1:40: model.rate: expected a number from 0 to below 1, found a list",
+        ];
+        assert_eq!(twice, expected);
     }
 
     #[test]
     fn overrides() {
-        let text = "model:\n  n_layer: 3\n  rate: 1.0\n";
-        let outer = read(text, &["model.n_layer=5", "model.rate=2"]).unwrap();
-        assert_eq!(outer.model, Inner { n_layer: 5, rate: 2.0 });
-        let error = read(text, &["model.n_layers=5"]).unwrap_err().to_string();
-        assert!(error.contains("did you mean n_layer?"), "{error}");
-        assert!(read(text, &["model.n_layer=x"]).is_err());
-        assert!(read(text, &["model.n_layer"]).is_err());
+        let text = "model:\n  n_layer: 3\n  rate: 0.5\n  limit: 1\n";
+        let outer = read(text, &["model.n_layer=5", "model.rate=0", "model.limit=null", "kind=other"]).unwrap();
+        assert_eq!(outer, Outer { model: Inner { n_layer: 5, rate: 0.0, limit: None }, kind: Kind::Other });
+        let wrong =
+            ["model.n_layers=5", "modle.rate=2", "model.n_layer=x", "model.rate=[1", "model.limit.a=1", "kind="];
+        let expected = [
+            "--set model.rate=[1: model.rate: not valid YAML: ",
+            "--set model.n_layers=5: unknown key of model n_layers (did you mean n_layer?); known: n_layer, rate, limit",
+            "--set modle.rate=2: unknown key modle (did you mean model?); known: model, kind",
+            "--set model.n_layer=x: model.n_layer: expected a whole number from 1 to 9, found x",
+            "--set model.limit.a=1: model.limit: expected a whole number, at least 0, or null, found a mapping",
+            "--set kind=: kind: expected one or other, found nothing (null)",
+        ];
+        let found = read(text, &wrong).unwrap_err();
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for expected in expected {
+            assert!(found.iter().any(|line| line.starts_with(expected)), "{expected} in {found:#?}");
+        }
     }
 }

@@ -8,8 +8,11 @@ pub mod manifest;
 pub mod numbered;
 pub mod output;
 pub mod preset;
+pub mod problem;
 pub mod progress;
+pub mod schema;
 pub mod shell;
 pub mod version;
+pub mod yaml;
 
 pub use exit::{parse_or_exit, run_main};

@@ -2,9 +2,15 @@
 //!
 //! `pipelines/presets/{tiny,small,gpt1}.yaml` are built in under their names; a stage reads its own sections.
 
-use crate::config::{self, ConfigError};
+use crate::config::{self, Setting};
+use crate::problem::{Place, Problem, Problems, unknown};
+use crate::schema;
+use crate::yaml::{self, Node};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// The built-in presets: name and text.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -14,7 +20,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 ];
 
 /// Every hyper-parameter of a size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     /// Section `tokenizer`.
@@ -30,29 +36,33 @@ pub struct Preset {
 }
 
 /// How the byte-pair vocabulary is learned (paper 4.1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerConfig {
     /// Merges to learn.
+    #[schemars(range(min = 0, max = 16777216))]
     pub n_merges: usize,
     /// A pair seen less often is never merged.
+    #[schemars(range(min = 1))]
     pub min_frequency: u64,
 }
 
 /// How the corpus becomes shards.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShardConfig {
     /// Share of the documents set aside for validation, 0 to below 1.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub validation_fraction: f64,
     /// Tokens of one Parquet file, about.
+    #[schemars(range(min = 1))]
     pub tokens_per_shard: usize,
     /// Seed of the split by document.
     pub seed: u64,
 }
 
 /// What computes the hidden states.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
     /// The paper's model (3.1).
@@ -63,7 +73,7 @@ pub enum Architecture {
 }
 
 /// The decoder's shape and regularisation (paper 4.1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Transformer, or LSTM: then `n_layer`, `n_head`, `attn_pdrop` and `layer_norm_epsilon` mean nothing. A preset without
@@ -72,113 +82,152 @@ pub struct ModelConfig {
     pub architecture: Architecture,
     /// Units of the LSTM; the Transformer has none. A preset without the key means the paper's 2048 (section 5).
     #[serde(default = "units_of_the_paper")]
+    #[schemars(range(min = 1, max = 65536))]
     pub n_units: usize,
     /// Blocks.
+    #[schemars(range(min = 1, max = 1024))]
     pub n_layer: usize,
     /// Attention heads; divides `n_embd`.
+    #[schemars(range(min = 1))]
     pub n_head: usize,
     /// Width of the hidden states.
+    #[schemars(range(min = 1, max = 65536))]
     pub n_embd: usize,
     /// Longest sequence, in tokens.
+    #[schemars(range(min = 2, max = 65536))]
     pub n_ctx: usize,
     /// Dropout rate after the embeddings.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub embd_pdrop: f32,
     /// Dropout rate on both residual branches.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub resid_pdrop: f32,
     /// Dropout rate on the attention weights.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub attn_pdrop: f32,
     /// Added to the variance in LayerNorm.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub layer_norm_epsilon: f32,
     /// Standard deviation of the initial weights.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub initializer_range: f32,
 }
 
 /// Generative pre-training (paper 4.1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainConfig {
     /// Seed of initial weights, order of windows and dropout.
     pub seed: u64,
     /// Windows of `n_ctx` tokens an update.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Windows computed at once: bounds the memory, changes nothing else.
+    #[schemars(range(min = 1))]
     pub micro_batch_size: usize,
     /// Passes over the training tokens.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub n_epochs: f64,
     /// Stop after so many updates if `n_epochs` would take more.
+    #[schemars(range(min = 1))]
     pub max_updates: Option<u64>,
     /// Largest learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Updates of linear warm-up.
     pub warmup_updates: u64,
     /// Decoupled weight decay, not on biases and gains.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// Adam's decay of the mean.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta1: f64,
     /// Adam's decay of the square.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta2: f64,
     /// Adam's epsilon.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Clip the global gradient norm; null: never.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_grad_norm: Option<f64>,
     /// Updates between validations.
+    #[schemars(range(min = 1))]
     pub eval_interval: u64,
     /// Windows of the validation split to evaluate, at most.
+    #[schemars(range(min = 1))]
     pub eval_windows: usize,
     /// Updates between checkpoints.
+    #[schemars(range(min = 1))]
     pub checkpoint_interval: u64,
     /// Models to keep in `snapshots/`: the last, that of half its updates, of a quarter ..., and the initial one; 0: none.
     #[serde(default)]
     pub n_snapshots: usize,
     /// Updates between lines of metrics.jsonl.
+    #[schemars(range(min = 1))]
     pub log_interval: u64,
     /// Continuations to sample at the end.
     pub n_samples: usize,
     /// Tokens of each continuation.
     pub sample_length: usize,
     /// Sampling temperature; 0 takes the likeliest token.
+    #[schemars(range(min = 0))]
     pub temperature: f64,
     /// Sample from the k likeliest tokens; 0: from all.
     pub top_k: usize,
 }
 
 /// Discriminative fine-tuning (paper 3.2, 4.1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinetuneConfig {
     /// Seed of new weights, order of examples and dropout.
     pub seed: u64,
     /// Examples an update.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Passes over the examples.
+    #[schemars(range(min = 1))]
     pub n_epochs: usize,
     /// Largest learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Share of training in linear warm-up.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub warmup_fraction: f64,
     /// Decoupled weight decay, not on biases and gains.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// Adam's decay of the mean.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta1: f64,
     /// Adam's decay of the square.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta2: f64,
     /// Adam's epsilon.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Clip the global gradient norm.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_grad_norm: f64,
     /// Weight of the auxiliary language-modelling loss (paper equation 5).
+    #[schemars(range(min = 0))]
     pub lm_coef: f32,
     /// Dropout rate before the classifier.
+    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub clf_pdrop: f32,
     /// Use only the first so many training examples; null: all.
+    #[schemars(range(min = 1))]
     pub max_train_examples: Option<usize>,
     /// Of a pre-trained model use the embeddings and the first so many blocks, the others begin with random weights
     /// (paper section 5, figure 2 left); null: all.
     #[serde(default)]
     pub n_layer_transferred: Option<usize>,
     /// Updates between checkpoints.
+    #[schemars(range(min = 1))]
     pub checkpoint_interval: u64,
     /// Updates between lines of metrics.jsonl.
+    #[schemars(range(min = 1))]
     pub log_interval: u64,
 }
 
@@ -187,120 +236,65 @@ fn units_of_the_paper() -> usize {
 }
 
 impl Preset {
-    /// A built-in preset by its name, else the file of that path; with overrides `section.key=value`, ranges checked.
-    pub fn load(path_or_name: &str, sets: &[String]) -> Result<Preset, ConfigError> {
-        let path = Path::new(path_or_name);
-        let preset: Preset = match BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
-            Some((_, text)) => config::from_text(path, text, sets)?,
-            None => config::load(path, sets)?,
-        };
-        preset.check(path)?;
-        Ok(preset)
+    /// A built-in preset by its name, else the file of that path; with overrides `section.key=value`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file and the overrides.
+    pub fn load(path_or_name: &str, sets: &[String]) -> Result<Preset, Problems> {
+        let document = open(path_or_name, &Place::CommandLine(format!("--config {path_or_name}")))?;
+        Preset::read(&document, &config::settings(sets)?)
     }
 
-    /// Refuses values outside their range, naming the key.
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let Preset { tokenizer, shards, model: m, pretrain: p, finetune: f } = self;
-        let probability = "a probability from 0 to below 1";
-        let positive = "a number above 0";
-        let count = "at least 1";
-        let checks: &[(&str, f64, bool, &str)] = &[
-            ("tokenizer.n_merges", tokenizer.n_merges as f64, tokenizer.n_merges <= 1 << 24, "at most 16777216"),
-            ("tokenizer.min_frequency", tokenizer.min_frequency as f64, tokenizer.min_frequency >= 1, count),
-            (
-                "shards.validation_fraction",
-                shards.validation_fraction,
-                is_probability(shards.validation_fraction),
-                probability,
-            ),
-            ("shards.tokens_per_shard", shards.tokens_per_shard as f64, shards.tokens_per_shard >= 1, count),
-            ("model.n_units", m.n_units as f64, (1..=65536).contains(&m.n_units), "1 to 65536"),
-            ("model.n_layer", m.n_layer as f64, (1..=1024).contains(&m.n_layer), "1 to 1024"),
-            ("model.n_embd", m.n_embd as f64, (1..=65536).contains(&m.n_embd), "1 to 65536"),
-            ("model.n_head", m.n_head as f64, m.n_head >= 1 && m.n_embd % m.n_head == 0, "a divisor of model.n_embd"),
-            ("model.n_ctx", m.n_ctx as f64, (2..=65536).contains(&m.n_ctx), "2 to 65536"),
-            ("model.embd_pdrop", f64::from(m.embd_pdrop), is_probability(f64::from(m.embd_pdrop)), probability),
-            ("model.resid_pdrop", f64::from(m.resid_pdrop), is_probability(f64::from(m.resid_pdrop)), probability),
-            ("model.attn_pdrop", f64::from(m.attn_pdrop), is_probability(f64::from(m.attn_pdrop)), probability),
-            (
-                "model.layer_norm_epsilon",
-                f64::from(m.layer_norm_epsilon),
-                is_positive(f64::from(m.layer_norm_epsilon)),
-                positive,
-            ),
-            (
-                "model.initializer_range",
-                f64::from(m.initializer_range),
-                is_positive(f64::from(m.initializer_range)),
-                positive,
-            ),
-            ("pretrain.batch_size", p.batch_size as f64, p.batch_size >= 1, count),
-            ("pretrain.micro_batch_size", p.micro_batch_size as f64, p.micro_batch_size >= 1, count),
-            ("pretrain.n_epochs", p.n_epochs, is_positive(p.n_epochs), positive),
-            ("pretrain.max_updates", p.max_updates.unwrap_or(1) as f64, p.max_updates != Some(0), count),
-            ("pretrain.learning_rate", p.learning_rate, is_positive(p.learning_rate), positive),
-            ("pretrain.weight_decay", p.weight_decay, is_non_negative(p.weight_decay), "0 or above"),
-            ("pretrain.beta1", p.beta1, is_probability(p.beta1), probability),
-            ("pretrain.beta2", p.beta2, is_probability(p.beta2), probability),
-            ("pretrain.epsilon", p.epsilon, is_positive(p.epsilon), positive),
-            (
-                "pretrain.max_grad_norm",
-                p.max_grad_norm.unwrap_or(1.0),
-                is_positive(p.max_grad_norm.unwrap_or(1.0)),
-                "null, or a number above 0",
-            ),
-            ("pretrain.eval_interval", p.eval_interval as f64, p.eval_interval >= 1, count),
-            ("pretrain.eval_windows", p.eval_windows as f64, p.eval_windows >= 1, count),
-            ("pretrain.checkpoint_interval", p.checkpoint_interval as f64, p.checkpoint_interval >= 1, count),
-            ("pretrain.log_interval", p.log_interval as f64, p.log_interval >= 1, count),
-            ("pretrain.temperature", p.temperature, is_non_negative(p.temperature), "0 or above"),
-            ("finetune.batch_size", f.batch_size as f64, f.batch_size >= 1, count),
-            ("finetune.n_epochs", f.n_epochs as f64, f.n_epochs >= 1, count),
-            ("finetune.learning_rate", f.learning_rate, is_positive(f.learning_rate), positive),
-            (
-                "finetune.warmup_fraction",
-                f.warmup_fraction,
-                is_probability(f.warmup_fraction),
-                "a share from 0 to below 1",
-            ),
-            ("finetune.weight_decay", f.weight_decay, is_non_negative(f.weight_decay), "0 or above"),
-            ("finetune.beta1", f.beta1, is_probability(f.beta1), probability),
-            ("finetune.beta2", f.beta2, is_probability(f.beta2), probability),
-            ("finetune.epsilon", f.epsilon, is_positive(f.epsilon), positive),
-            ("finetune.max_grad_norm", f.max_grad_norm, is_positive(f.max_grad_norm), positive),
-            ("finetune.lm_coef", f64::from(f.lm_coef), is_non_negative(f64::from(f.lm_coef)), "0 or above"),
-            ("finetune.clf_pdrop", f64::from(f.clf_pdrop), is_probability(f64::from(f.clf_pdrop)), probability),
-            (
-                "finetune.max_train_examples",
-                f.max_train_examples.unwrap_or(1) as f64,
-                f.max_train_examples != Some(0),
-                "null, or at least 1",
-            ),
-            ("finetune.checkpoint_interval", f.checkpoint_interval as f64, f.checkpoint_interval >= 1, count),
-            ("finetune.log_interval", f.log_interval as f64, f.log_interval >= 1, count),
-        ];
-        match checks.iter().find(|(_, _, fits, _)| !fits) {
-            None => Ok(()),
-            Some((key, value, _, expected)) => Err(ConfigError::Range {
-                path: path.to_owned(),
-                key: (*key).to_owned(),
-                value: value.to_string(),
-                expected: (*expected).to_owned(),
-            }),
-        }
+    /// The preset of a document ([`open`]) under overrides.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(document: &Node, settings: &[Setting]) -> Result<Preset, Problems> {
+        let mut problems = Vec::new();
+        let read = config::read::<Preset>(document, settings, &SCHEMA, &mut problems);
+        let preset = read.map(|(preset, document)| {
+            let ModelConfig { n_head, n_embd, .. } = preset.model;
+            let (Some(heads), Some(width)) = (place(&document, "n_head"), place(&document, "n_embd")) else {
+                return preset;
+            };
+            if n_embd % n_head != 0 {
+                // Whichever was set last: on the command line, if one of them was.
+                let place = if matches!(width, Place::CommandLine(_)) { width } else { heads };
+                let message = format!("model.n_head = {n_head}: expected a divisor of model.n_embd = {n_embd}");
+                problems.push(Problem::new(place, message));
+            }
+            preset
+        });
+        Problems::check(problems, preset)
     }
 }
 
-fn is_probability(x: f64) -> bool {
-    (0.0..1.0).contains(&x)
+/// The JSON Schema of a preset, with what each key means.
+pub fn json_schema() -> &'static Value {
+    &SCHEMA
 }
 
-fn is_positive(x: f64) -> bool {
-    x > 0.0 && x.is_finite()
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Preset>);
+
+/// Reads a built-in preset by its name, else the file of that path; `named_at` is where the name was written.
+///
+/// # Errors
+/// There is no such preset, or it is no YAML.
+pub fn open(path_or_name: &str, named_at: &Place) -> Result<Node, Problems> {
+    let path = Path::new(path_or_name);
+    if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
+        return Ok(yaml::parse(path, text)?);
+    }
+    let looks_like_a_name = !path_or_name.contains(['/', '.']);
+    if looks_like_a_name && !path.exists() {
+        let message = unknown("preset", path_or_name, &BUILT_IN.map(|(name, _)| name));
+        return Err(Problem::new(named_at, format!("{message}; or give the path of a preset file")).into());
+    }
+    Ok(yaml::parse(path, &config::read_text(path)?)?)
 }
 
-fn is_non_negative(x: f64) -> bool {
-    x >= 0.0 && x.is_finite()
+fn place<'a>(document: &'a Node, key: &str) -> Option<&'a Place> {
+    Some(&document.get("model")?.get(key)?.place)
 }
 
 #[cfg(test)]
@@ -345,9 +339,9 @@ mod tests {
     #[test]
     fn out_of_range_names_the_key() {
         let error = Preset::load("tiny", &["model.n_head=7".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("model.n_head = 7: expected a divisor of model.n_embd"), "{error}");
+        assert!(error.contains("model.n_head = 7: expected a divisor of model.n_embd = 128"), "{error}");
         let error = Preset::load("tiny", &["model.n_units=0".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("model.n_units = 0: expected 1 to 65536"), "{error}");
+        assert!(error.contains("model.n_units = 0: expected a whole number from 1 to 65536"), "{error}");
         let error = Preset::load("tiny", &["model.architecture=rnn".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("rnn") && error.contains("transformer") && error.contains("lstm"), "{error}");
         let error = Preset::load("tiny", &["pretrain.beta1=1.5".to_owned()]).unwrap_err().to_string();

@@ -2,7 +2,8 @@
 
 use crate::error::FetchError;
 use crate::names;
-use gpt1_artifacts::config::{self, ConfigError, nearest};
+use gpt1_artifacts::config;
+use gpt1_artifacts::problem::{Place, Problem, Problems, nearest};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Spanned;
 use std::path::Path;
@@ -229,18 +230,16 @@ fn last_part(url: &str) -> &str {
 
 impl Catalogue {
     /// The built-in list, or that of a file.
-    pub fn load(path: Option<&Path>) -> Result<Catalogue, ConfigError> {
-        let datasets: Vec<Spanned<Dataset>> = match path {
-            None => config::from_text(Path::new("data/datasets.yaml"), BUILT_IN, &[])?,
-            Some(path) => config::load(path, &[])?,
-        };
+    pub fn load(path: Option<&Path>) -> Result<Catalogue, Problems> {
+        let text = path.map_or_else(|| Ok(BUILT_IN.to_owned()), config::read_text)?;
         let path = path.unwrap_or(Path::new("data/datasets.yaml"));
+        let datasets: Vec<Spanned<Dataset>> = config::parse(path, &text)?;
         let mut names: Vec<(&str, &str)> = Vec::new();
         for spanned in &datasets {
             let wrong = |message: String| {
                 let at = spanned.referenced;
-                let message = format!("{}: {message}", &*spanned.value.name);
-                ConfigError::Parse { path: path.to_owned(), line: at.line(), column: at.column(), message }
+                let place = Place::File { path: path.into(), line: at.line(), column: at.column() };
+                Problem::new(&place, format!("{}: {message}", &*spanned.value.name))
             };
             check(&spanned.value, &mut names).map_err(wrong)?;
         }

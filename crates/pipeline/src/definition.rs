@@ -25,10 +25,15 @@
 //! ```
 
 use crate::each::{Each, Values};
-use crate::node::{self, Node, Text, Value};
-use crate::problem::{Problem, Problems, unknown};
+use crate::stages::PROGRAMS;
 use crate::template::is_name;
-use std::path::Path;
+use gpt1_artifacts::problem::{Place, Problem, Problems, unknown};
+use gpt1_artifacts::yaml::{self, Node, Text, Value};
+use gpt1_artifacts::{config, preset, schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// A whole definition, what it extends included.
 #[derive(Debug)]
@@ -45,46 +50,94 @@ pub struct Definition {
     pub stages: Vec<Stage>,
 }
 
+/// The stages of a pipeline: what each runs, from what, with which parameters.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct File {
+    /// Another definition, to whose variables and stages this one adds; a path relative to this file.
+    #[schemars(with = "Text")]
+    pub extends: Option<Text>,
+    /// What --set NAME=VALUE may change, by name: a value, null for no value, or a mapping with default and choices.
+    #[schemars(schema_with = "variables")]
+    pub vars: Vec<Variable>,
+    /// The preset of the stages with params: tiny, small, gpt1, or the path of a file.
+    #[schemars(with = "Text")]
+    pub config: Option<Text>,
+    /// The folder of all results.
+    #[schemars(with = "Text")]
+    pub artifacts: Option<Text>,
+    /// The stage that run makes when none is named.
+    #[schemars(with = "Text")]
+    pub target: Option<Text>,
+    /// Stages by name.
+    #[schemars(schema_with = "stages")]
+    pub stages: Vec<Stage>,
+}
+
 /// A variable.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Variable {
     /// Its name.
+    #[schemars(skip)]
     pub name: Text,
-    /// Its value unless `--set` gives another; `None` for null.
+    /// Its value unless --set gives another; null: no value.
     pub default: Option<Text>,
-    /// The only values it may have; empty: any.
+    /// The only values it may have; none listed: any.
+    #[schemars(with = "Option<Vec<Text>>")]
     pub choices: Vec<Text>,
 }
 
 /// A stage as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
 pub struct Stage {
     /// Its name.
+    #[schemars(skip)]
     pub name: Text,
-    /// The values for each combination of which it is a step.
+    /// A step for each combination of these values: NAME: [VALUE, ...] or NAME: FIRST..LAST.
+    #[schemars(with = "Option<BTreeMap<String, Values>>")]
     pub each: Vec<Each>,
-    /// Program and subcommand.
+    /// The program gpt1-...; a second word is its subcommand.
+    #[schemars(schema_with = "runs")]
     pub run: Text,
     /// What always holds.
+    #[schemars(flatten)]
     pub always: Part,
-    /// What holds for some settings.
-    pub cases: Vec<(Condition, Part)>,
-    /// The readable name of the result.
+    /// Additions for some settings.
+    #[schemars(with = "Option<Vec<Case>>")]
+    pub cases: Vec<Case>,
+    /// The readable name of the result, below artifacts.
     pub out: Text,
-    /// A JSON file of the result, to show when it is reused.
+    /// A JSON file of the result, shown when the result is reused.
+    #[schemars(with = "Text")]
     pub metrics: Option<Text>,
 }
 
+/// What holds for some settings.
+#[derive(Debug, JsonSchema)]
+pub struct Case {
+    /// VARIABLE == VALUE or VARIABLE != VALUE.
+    #[schemars(with = "String")]
+    pub when: Condition,
+    /// What is added.
+    #[schemars(flatten)]
+    pub part: Part,
+}
+
 /// What a stage takes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
 pub struct Part {
-    /// Sections or keys of the preset.
+    /// Sections (or section.key) of the preset that the result depends on.
+    #[schemars(schema_with = "parameters")]
     pub params: Vec<Text>,
-    /// Overrides of the preset.
+    /// Overrides of the preset: section.key: value.
+    #[schemars(with = "Option<BTreeMap<String, Option<Text>>>")]
     pub set: Vec<(Text, Text)>,
-    /// Arguments by flag.
+    /// Arguments by flag, without its dashes; a variable without value leaves the flag out.
+    #[schemars(with = "Option<BTreeMap<String, Option<Text>>>")]
     pub args: Vec<(Text, Text)>,
-    /// Inputs by flag.
+    /// Inputs by flag: a path, ${stage.out}, or ${stage.out}/folder.
+    #[schemars(with = "Option<BTreeMap<String, Option<Text>>>")]
     pub deps: Vec<(Text, Text)>,
 }
 
@@ -99,96 +152,126 @@ pub struct Condition {
     pub value: String,
 }
 
-/// A definition while it is read: any part may be missing.
-#[derive(Default)]
-struct Draft {
-    vars: Vec<Variable>,
-    config: Option<Text>,
-    artifacts: Option<Text>,
-    target: Option<Text>,
-    stages: Vec<Stage>,
+fn variables(generator: &mut SchemaGenerator) -> Schema {
+    let (value, variable) = (<Option<Text>>::json_schema(generator), Variable::json_schema(generator));
+    json_schema!({"type": ["object", "null"], "additionalProperties": {"anyOf": [value, variable]}})
 }
+
+fn stages(generator: &mut SchemaGenerator) -> Schema {
+    let mut stage = Stage::json_schema(generator);
+    let case = Case::json_schema(generator);
+    // A flattened part has its keys among the others: only here is it known which are all.
+    stage.insert("additionalProperties".to_owned(), false.into());
+    if let Some(cases) = stage.pointer_mut("/properties/cases/items") {
+        *cases = case.into();
+        cases["additionalProperties"] = false.into();
+    }
+    json_schema!({"type": ["object", "null"], "additionalProperties": stage})
+}
+
+fn runs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"enum": PROGRAMS.iter().map(|program| program.run).collect::<Vec<_>>()})
+}
+
+fn parameters(_: &mut SchemaGenerator) -> Schema {
+    let sections = preset::json_schema()["properties"].as_object().into_iter().flatten();
+    let names = sections.flat_map(|(section, inner)| {
+        let keys = schema::keys(inner).into_iter().map(|key| format!("{section}.{key}")).collect::<Vec<_>>();
+        std::iter::once(section.clone()).chain(keys)
+    });
+    json_schema!({"type": ["array", "null"], "items": {"enum": names.collect::<Vec<_>>()}})
+}
+
+/// The JSON Schema of a definition's file: what editors complete and check, and where [`load`] has the known keys from.
+pub fn json_schema() -> &'static serde_json::Value {
+    static FORM: LazyLock<serde_json::Value> = LazyLock::new(|| {
+        let mut form = schema::of::<File>();
+        // Lists and mappings may be left out.
+        for at in [
+            "",
+            "/properties/stages/additionalProperties",
+            "/properties/stages/additionalProperties/properties/cases/items",
+        ] {
+            if let Some(required) = form.pointer_mut(&format!("{at}/required")).and_then(|r| r.as_array_mut()) {
+                required.retain(|key| key == "run" || key == "out" || key == "when");
+            }
+        }
+        form
+    });
+    &FORM
+}
+
+/// The keys of a kind of mapping in a definition, by its place in the schema.
+fn known(at: &str) -> Vec<&'static str> {
+    json_schema().pointer(at).map_or_else(Vec::new, schema::keys)
+}
+
+const VARIABLE: &str = "/properties/vars/additionalProperties/anyOf/1";
+const STAGE: &str = "/properties/stages/additionalProperties";
+const CASE: &str = "/properties/stages/additionalProperties/properties/cases/items";
 
 /// Reads a definition and what it extends; all mistakes of form are reported together.
 pub fn load(path: &Path) -> Result<Definition, Problems> {
     let mut problems = Vec::new();
-    let mut draft = Draft::default();
-    let top = read(path, &mut draft, &mut problems, &mut Vec::new());
-    let mut need = |value: Option<Text>, key: &str| {
-        if let (None, Some(top)) = (&value, &top) {
-            problems.push(Problem::new(&top.place, format!("the key {key} is missing")));
-        }
-        value
-    };
-    let artifacts = need(draft.artifacts, "artifacts");
-    let target = need(draft.target, "target");
-    let definition = artifacts.zip(target).map(|(artifacts, target)| Definition {
-        vars: draft.vars,
-        config: draft.config,
-        artifacts,
-        target,
-        stages: draft.stages,
+    let file = read(path, &mut problems, &mut Vec::new());
+    let definition = file.and_then(|(file, top)| {
+        let mut need = |value: Option<Text>, key: &str| {
+            if value.is_none() {
+                problems.push(Problem::new(&top, format!("the key {key} is missing")));
+            }
+            value
+        };
+        let (artifacts, target) = (need(file.artifacts, "artifacts"), need(file.target, "target"));
+        let (vars, config, stages) = (file.vars, file.config, file.stages);
+        Some(Definition { vars, config, artifacts: artifacts?, target: target?, stages })
     });
     Problems::check(problems, definition)
 }
 
-/// Adds a file to the draft: first what it extends, then its own keys. Returns the top of the document.
-fn read(
-    path: &Path,
-    draft: &mut Draft,
-    problems: &mut Vec<Problem>,
-    reading: &mut Vec<std::path::PathBuf>,
-) -> Option<Node> {
-    let place = crate::problem::Place::File { path: path.into(), line: 1, column: 1 };
-    let text = match fs_err::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            problems.push(Problem::new(&place, format!("cannot read the definition: {error}")));
-            return None;
-        }
-    };
-    let top = match node::parse(path, &text) {
+/// Reads a file and puts it on top of what it extends; with the place of its first key.
+fn read(path: &Path, problems: &mut Vec<Problem>, reading: &mut Vec<PathBuf>) -> Option<(File, Place)> {
+    let top = match config::read_text(path).and_then(|text| Ok(yaml::parse(path, &text)?)) {
         Ok(top) => top,
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found.0);
             return None;
         }
     };
     reading.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
-    let known = ["extends", "vars", "config", "artifacts", "target", "stages"];
-    let mut fields = Fields::new(&top, "key", &known, problems)?;
+    let mut fields = Fields::new(&top, "key", "", problems)?;
+    let mut file = File::default();
     if let Some(base) = fields.text("extends") {
         let base_path = path.parent().unwrap_or(Path::new("")).join(&base.text);
         if base_path.canonicalize().is_ok_and(|p| reading.contains(&p)) {
             fields.problems.push(Problem::new(&base.place, format!("{} extends itself", base.text)));
         } else if base_path.is_file() {
-            read(&base_path, draft, fields.problems, reading);
+            file = read(&base_path, fields.problems, reading).map(|(base, _)| base).unwrap_or_default();
         } else {
             fields.problems.push(Problem::new(&base.place, format!("no such file: {}", base_path.display())));
         }
     }
-    draft.config = fields.text("config").or(draft.config.take());
-    draft.artifacts = fields.text("artifacts").or(draft.artifacts.take());
-    draft.target = fields.text("target").or(draft.target.take());
+    file.config = fields.text("config").or(file.config);
+    file.artifacts = fields.text("artifacts").or(file.artifacts);
+    file.target = fields.text("target").or(file.target);
     for (name, node) in fields.map("vars") {
         if !is_name(&name.text) {
             fields.problems.push(Problem::new(&name.place, not_a_name("variable", &name.text)));
         }
         let variable = variable(name, &node, fields.problems);
-        draft.vars.retain(|v| v.name.text != variable.name.text);
-        draft.vars.push(variable);
+        file.vars.retain(|v| v.name.text != variable.name.text);
+        file.vars.push(variable);
     }
     for (name, node) in fields.map("stages") {
         if !is_name(&name.text) {
             fields.problems.push(Problem::new(&name.place, not_a_name("stage", &name.text)));
         }
-        if let Some(other) = draft.stages.iter().find(|s| s.name.text == name.text) {
+        if let Some(other) = file.stages.iter().find(|s| s.name.text == name.text) {
             let message = format!("the stage {} is defined at {} already", name.text, other.name.place);
             fields.problems.push(Problem::new(&name.place, message));
         }
-        draft.stages.extend(stage(name, &node, fields.problems));
+        file.stages.extend(stage(name, &node, fields.problems));
     }
-    Some(top)
+    Some((file, top.place))
 }
 
 fn not_a_name(what: &str, name: &str) -> String {
@@ -199,7 +282,7 @@ fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
     if !matches!(node.value, Value::Map(_)) {
         return Variable { name, default: scalar_or_null(node, problems), choices: Vec::new() };
     }
-    let Some(mut fields) = Fields::new(node, "key of a variable", &["default", "choices"], problems) else {
+    let Some(mut fields) = Fields::new(node, "key of a variable", VARIABLE, problems) else {
         return Variable { name, default: None, choices: Vec::new() };
     };
     let (default, choices) = (fields.text_or_null("default"), fields.texts("choices"));
@@ -207,17 +290,15 @@ fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
 }
 
 fn stage(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Stage> {
-    let known = ["each", "run", "params", "set", "args", "deps", "cases", "out", "metrics"];
-    let mut fields = Fields::new(node, "key of a stage", &known, problems)?;
+    let mut fields = Fields::new(node, "key of a stage", STAGE, problems)?;
     let each = fields.map("each").into_iter().filter_map(|(name, node)| values(name, &node, fields.problems)).collect();
     let always = fields.part();
     let mut cases = Vec::new();
     for case in fields.list("cases") {
-        let known = ["when", "params", "set", "args", "deps"];
-        let Some(mut inner) = Fields::new(&case, "key of a case", &known, fields.problems) else { continue };
+        let Some(mut inner) = Fields::new(&case, "key of a case", CASE, fields.problems) else { continue };
         let part = inner.part();
-        if let Some(condition) = inner.required("when").and_then(|when| condition(when, inner.problems)) {
-            cases.push((condition, part));
+        if let Some(when) = inner.required("when").and_then(|when| condition(when, inner.problems)) {
+            cases.push(Case { when, part });
         }
     }
     let metrics = fields.text("metrics");
@@ -274,8 +355,9 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The mapping at `node`; unknown and repeated keys are reported.
-    fn new(node: &'a Node, what: &str, known: &[&str], problems: &'a mut Vec<Problem>) -> Option<Fields<'a>> {
+    /// The mapping at `node`, whose form stands at `form` in the schema; unknown and repeated keys are reported.
+    fn new(node: &'a Node, what: &str, form: &str, problems: &'a mut Vec<Problem>) -> Option<Fields<'a>> {
+        let known = known(form);
         let Value::Map(entries) = &node.value else {
             let message = format!("expected a mapping with {}, found {}", known.join(", "), node.value.kind());
             problems.push(Problem::new(&node.place, message));
@@ -284,7 +366,7 @@ impl<'a> Fields<'a> {
         report_repeated(entries, problems);
         for (key, _) in entries {
             if !known.contains(&key.text.as_str()) {
-                problems.push(Problem::new(&key.place, unknown(what, &key.text, known)));
+                problems.push(Problem::new(&key.place, unknown(what, &key.text, &known)));
             }
         }
         Some(Fields { entries, node, problems })
@@ -315,7 +397,7 @@ impl<'a> Fields<'a> {
 
     fn list(&mut self, key: &str) -> Vec<Node> {
         match self.get(key).map(|node| (&node.value, node)) {
-            None => Vec::new(),
+            None | Some((Value::Null, _)) => Vec::new(),
             Some((Value::List(items), _)) => items.clone(),
             Some((other, node)) => {
                 let message = format!("{key}: expected a list, found {}", other.kind());
@@ -331,7 +413,7 @@ impl<'a> Fields<'a> {
 
     fn map(&mut self, key: &str) -> Vec<(Text, Node)> {
         match self.get(key).map(|node| (&node.value, node)) {
-            None => Vec::new(),
+            None | Some((Value::Null, _)) => Vec::new(),
             Some((Value::Map(entries), _)) => {
                 report_repeated(entries, self.problems);
                 entries.clone()

@@ -12,9 +12,10 @@
 //! under a repeated flag.
 
 use crate::definition::Stage;
-use crate::node::Text;
-use crate::problem::Problem;
 use crate::template::is_name;
+use gpt1_artifacts::problem::Problem;
+use gpt1_artifacts::yaml::Text;
+use schemars::JsonSchema;
 use serde_json::Value;
 
 /// A name of `each` and the values it takes.
@@ -27,7 +28,8 @@ pub struct Each {
 }
 
 /// The values of a name of `each`.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub enum Values {
     /// As listed.
     List(Vec<Text>),

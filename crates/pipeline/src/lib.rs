@@ -1,6 +1,6 @@
 //! Runs the stages of `pipelines/*.yaml`, skipping what is unchanged by content.
 //!
-//! The way of a run: [`definition`] reads the YAML (as a tree that knows its places, [`node`]), [`plan`] fills in the
+//! The way of a run: [`definition`] reads the YAML (as a tree that knows its places, [`gpt1_artifacts::yaml`]), [`plan`] fills in the
 //! variables ([`scope`], [`template`], [`each`]) and puts the steps in order, [`state`] compares each with what is in the [`store`]
 //! by its [`key`] (with file digests that are computed once, [`digests`]), [`run`] does what is needed.
 //!
@@ -14,10 +14,9 @@ pub mod command;
 pub mod definition;
 pub mod digests;
 pub mod each;
+pub mod graph;
 pub mod key;
-pub mod node;
 pub mod plan;
-pub mod problem;
 pub mod report;
 pub mod run;
 pub mod scope;

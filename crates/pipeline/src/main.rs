@@ -1,7 +1,8 @@
 //! The `gpt1-pipeline` program.
 
-use clap::{Args, Parser, Subcommand};
-use gpt1_artifacts::{parse_or_exit, run_main};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gpt1_artifacts::{parse_or_exit, preset, run_main};
+use gpt1_pipeline::graph::{self, Format};
 use gpt1_pipeline::plan::{self, Plan};
 use gpt1_pipeline::run::{self, Options, RunError};
 use gpt1_pipeline::scope::Settings;
@@ -57,13 +58,28 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Draw the stages in Mermaid's notation
+    /// Draw the stages and what flows between them
     Graph {
         #[command(flatten)]
         pipeline: Pipeline,
         /// The stage to draw, with all that it needs
         target: Option<String>,
+        /// The notation
+        #[arg(long, value_enum, default_value = "mermaid")]
+        format: Format,
     },
+    /// Print the JSON Schema with which editors complete and check pipelines/*.yaml, or presets
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value = "pipeline")]
+        of: Of,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Of {
+    Pipeline,
+    Preset,
 }
 
 #[derive(Args)]
@@ -113,7 +129,16 @@ fn run_command(command: &Command) -> anyhow::Result<()> {
             let plan = pipeline.plan(Some(stage))?;
             print!("{}", report::explain(&plan, plan.step(stage, stage)?, *json)?);
         }
-        Command::Graph { pipeline, target } => print!("{}", report::graph(&pipeline.plan(target.as_deref())?)),
+        Command::Graph { pipeline, target, format } => {
+            print!("{}", graph::draw(&pipeline.plan(target.as_deref())?, *format));
+        }
+        Command::Schema { of } => {
+            let schema = match of {
+                Of::Pipeline => definition::json_schema(),
+                Of::Preset => preset::json_schema(),
+            };
+            println!("{}", serde_json::to_string_pretty(schema)?);
+        }
     }
     Ok(())
 }

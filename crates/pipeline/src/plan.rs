@@ -5,15 +5,12 @@
 
 use crate::definition::Definition;
 use crate::each::{self, Binding};
-use crate::problem::{Place, Problem, Problems, unknown};
 use crate::scope::{Scope, Settings};
-use crate::step::{Source, Step, StepBuilder, covers};
-use gpt1_artifacts::preset::Preset;
+use crate::step::{Config, Source, Step, StepBuilder, covers};
+use gpt1_artifacts::preset::{self, Preset};
+use gpt1_artifacts::problem::{Place, Problem, Problems, unknown};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// The names under which presets are built in.
-const BUILT_IN_PRESETS: [&str; 3] = ["tiny", "small", "gpt1"];
+use std::path::PathBuf;
 
 /// The steps that make a target.
 #[derive(Debug)]
@@ -46,11 +43,10 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     let mut problems = Vec::new();
     let scope = Scope::new(definition, settings, &mut problems);
     let artifacts = scope.text(&definition.artifacts, &mut problems).map(PathBuf::from);
-    let config = definition.config.as_ref().and_then(|c| scope.text(c, &mut problems).map(|value| (value, &c.place)));
-    check_config(config.as_ref(), &scope, definition, settings, &mut problems);
-
-    let config = config.as_ref().map(|(c, _)| c.as_str());
-    let preset = config.and_then(|c| Preset::load(c, &settings.overrides).or_else(|_| Preset::load(c, &[])).ok());
+    let config = read_config(&scope, definition, settings, &mut problems);
+    let config = config.as_ref();
+    let preset = config
+        .and_then(|c| Preset::read(&c.document, &settings.overrides).or_else(|_| Preset::read(&c.document, &[])).ok());
     let preset = serde_json::to_value(preset).unwrap_or_default();
     let bindings: BTreeMap<&str, Vec<Binding>> = definition
         .stages
@@ -96,42 +92,31 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     Problems::check(problems, artifacts.map(|artifacts| Plan { artifacts, target, steps }))
 }
 
-/// The preset must load with the overrides of the command line, and each of these must concern some stage.
-fn check_config(
-    config: Option<&(String, &Place)>,
+/// The preset with everything that is wrong with it and with the overrides of the command line, each of which must concern some
+/// stage.
+fn read_config(
     scope: &Scope,
     definition: &Definition,
     settings: &Settings,
     problems: &mut Vec<Problem>,
-) {
-    let Some((config, _)) = config else { return };
-    let place = definition.config.as_ref().map(|c| scope.origin(c)).expect("a config was resolved");
-    let looks_like_a_name = !config.contains(['/', '.']);
-    if looks_like_a_name && !BUILT_IN_PRESETS.contains(&config.as_str()) && !Path::new(config).exists() {
-        let message = unknown("preset", config, &BUILT_IN_PRESETS);
-        problems.push(Problem::new(&place, format!("{message}; or give the path of a preset file")));
-        return;
-    }
-    if let Err(error) = Preset::load(config, &[]) {
-        problems.push(Problem::new(&place, error.to_string()));
-        return;
+) -> Option<Config> {
+    let name = definition.config.as_ref()?;
+    let named_at = scope.origin(name);
+    let name = scope.text(name, problems)?;
+    let document = preset::open(&name, &named_at).map_err(|found| problems.extend(found.0)).ok()?;
+    if let Err(found) = Preset::read(&document, &settings.overrides) {
+        problems.extend(found.0);
     }
     let parts =
-        || definition.stages.iter().flat_map(|s| std::iter::once(&s.always).chain(s.cases.iter().map(|c| &c.1)));
+        || definition.stages.iter().flat_map(|s| std::iter::once(&s.always).chain(s.cases.iter().map(|c| &c.part)));
     for set in &settings.overrides {
-        let key = set.split('=').next().unwrap_or(set);
-        if let Err(error) = Preset::load(config, std::slice::from_ref(set)) {
-            // Ranges may depend on another override; each stage checks its own together.
-            if !matches!(error, gpt1_artifacts::config::ConfigError::Range { .. }) {
-                let text = error.to_string();
-                let message = text.strip_prefix(&format!("--set {set}: ")).unwrap_or(&text).to_owned();
-                problems.push(Problem::new(&Place::CommandLine(format!("--set {set}")), message));
-            }
-        } else if !parts().flat_map(|p| &p.params).any(|param| covers(&param.text, key)) {
-            let message = format!("no stage of this definition uses the parameter {key}");
-            problems.push(Problem::new(&Place::CommandLine(format!("--set {set}")), message));
+        let is_known = !problems.iter().any(|problem| problem.place == set.place);
+        if is_known && !parts().flat_map(|p| &p.params).any(|param| covers(&param.text, &set.key)) {
+            let message = format!("no stage of this definition uses the parameter {}", set.key);
+            problems.push(Problem::new(&set.place, message));
         }
     }
+    Some(Config { name, document })
 }
 
 /// No two results may have the same readable name, nor may one lie in another.

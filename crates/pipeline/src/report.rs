@@ -1,11 +1,11 @@
-//! `status`, `explain` and `graph`: what would be done and why, without doing it.
+//! `status` and `explain`: what would be done and why, without doing it.
 
 use crate::command;
 use crate::digests::Digests;
 use crate::key::{Input, Kind};
 use crate::plan::Plan;
 use crate::state::{Assessment, Results, assess_all, path_of};
-use crate::step::{Source, Step};
+use crate::step::Step;
 use crate::store::{Store, short};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -85,27 +85,6 @@ fn explain_text(step: &Step, assessment: &Assessment, store: &Store, results: &R
     for (flag, Input { what, digest }) in &entered.deps {
         let digest = digest.as_deref().map_or("not made yet".to_owned(), |d| format!("digest {}", shorten(d)));
         line("input", format!("{flag} = {what}, {digest}"));
-    }
-    text
-}
-
-/// The steps and what flows between them, in Mermaid's notation.
-pub fn graph(plan: &Plan) -> String {
-    let mut text = String::from("flowchart TD\n");
-    let mut n_paths = 0;
-    for step in &plan.steps {
-        let _ = writeln!(text, "  {}[\"{}<br/>gpt1-{}\"]", step.name, step.name, step.program.run);
-        for (flag, source) in &step.deps {
-            let from = match source {
-                Source::Result { stage, .. } => stage.clone(),
-                Source::Path(path) => {
-                    n_paths += 1;
-                    let _ = writeln!(text, "  path{n_paths}[/\"{}\"/]", path.display());
-                    format!("path{n_paths}")
-                }
-            };
-            let _ = writeln!(text, "  {from} -->|{flag}| {}", step.name);
-        }
     }
     text
 }

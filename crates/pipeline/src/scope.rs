@@ -2,17 +2,18 @@
 
 use crate::definition::{Condition, Definition, Variable};
 use crate::each::Binding;
-use crate::node::Text;
-use crate::problem::{Place, Problem, Problems, unknown};
 use crate::template::{self, Part};
+use gpt1_artifacts::config::Setting;
+use gpt1_artifacts::problem::{Place, Problem, Problems, unknown};
+use gpt1_artifacts::yaml::Text;
 
 /// What `--set` gave: a key without a dot sets a variable, a dotted key overrides a parameter of the preset.
 #[derive(Debug, Default, Clone)]
 pub struct Settings {
     /// Variables: name and value, an empty value for none.
     pub vars: Vec<(String, String)>,
-    /// Parameters: `section.key=value`.
-    pub overrides: Vec<String>,
+    /// Parameters of the preset.
+    pub overrides: Vec<Setting>,
 }
 
 impl Settings {
@@ -22,7 +23,7 @@ impl Settings {
         let mut problems = Vec::new();
         for set in sets {
             match set.split_once('=') {
-                Some((key, _)) if key.contains('.') => settings.overrides.push(set.clone()),
+                Some((key, _)) if key.contains('.') => settings.overrides.extend(Setting::parse(set)),
                 Some((key, value)) if !key.is_empty() => settings.vars.push((key.to_owned(), value.to_owned())),
                 _ => problems.push(Problem::new(
                     &Place::CommandLine(format!("--set {set}")),
@@ -50,7 +51,8 @@ pub enum Resolved {
 
 /// All variables with their values as texts, and the names of all stages.
 pub struct Scope<'a> {
-    definition: &'a Definition,
+    /// What they are of.
+    pub definition: &'a Definition,
     /// Of two of one name the first counts.
     values: Vec<(&'a str, Option<Text>)>,
 }

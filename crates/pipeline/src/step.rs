@@ -2,11 +2,12 @@
 
 use crate::definition::{Part, Stage};
 use crate::each::{self, Binding};
-use crate::node::Text;
-use crate::problem::{Place, Problem, unknown};
 use crate::scope::{Resolved, Scope, Settings};
 use crate::stages::{PROGRAMS, Program};
+use gpt1_artifacts::config::Setting;
 use gpt1_artifacts::preset::Preset;
+use gpt1_artifacts::problem::{Place, Problem, unknown};
+use gpt1_artifacts::yaml::{Node, Text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, PathBuf};
@@ -50,6 +51,14 @@ pub enum Source {
     },
 }
 
+/// The preset of a definition.
+pub(crate) struct Config {
+    /// As `--config` names it.
+    pub name: String,
+    /// Its content.
+    pub document: Node,
+}
+
 /// A stage being resolved.
 pub(crate) struct StepBuilder<'a, 'p> {
     /// The stage as written.
@@ -68,7 +77,7 @@ pub(crate) struct StepBuilder<'a, 'p> {
 
 impl<'a> StepBuilder<'a, '_> {
     /// The step, and where each of its inputs was written.
-    pub fn build(mut self, config: Option<&str>) -> Option<(Step, BTreeMap<String, Place>)> {
+    pub fn build(mut self, config: Option<&Config>) -> Option<(Step, BTreeMap<String, Place>)> {
         let runs: Vec<&str> = PROGRAMS.iter().map(|p| p.run).collect();
         let run = &self.stage.run;
         let program = Program::find(&run.text);
@@ -118,14 +127,14 @@ impl<'a> StepBuilder<'a, '_> {
         let stage = self.stage.name.text.clone();
         let name = each::step_name(&stage, self.binding);
         let metrics = self.stage.metrics.as_ref().map(|m| m.text.clone());
-        let config = config.filter(|_| program.takes_config).map(str::to_owned);
+        let config = config.filter(|_| program.takes_config).map(|config| config.name.clone());
         Some((Step { name, stage, program, config, sets, params, args, deps, out, metrics }, places))
     }
 
     fn parts(&mut self) -> Vec<&'a Part> {
         let stage = self.stage;
-        let cases = stage.cases.iter().filter(|(condition, _)| self.scope.holds(condition, self.problems));
-        std::iter::once(&stage.always).chain(cases.map(|(_, part)| part)).collect()
+        let cases = stage.cases.iter().filter(|case| self.scope.holds(&case.when, self.problems));
+        std::iter::once(&stage.always).chain(cases.map(|case| &case.part)).collect()
     }
 
     fn check_flag(&mut self, program: Option<&Program>, flag: &Text, given: bool) {
@@ -171,13 +180,14 @@ impl<'a> StepBuilder<'a, '_> {
     fn params(
         &mut self,
         program: &Program,
-        config: Option<&str>,
+        config: Option<&Config>,
         parts: &[&Part],
     ) -> (Vec<String>, BTreeMap<String, Value>) {
         let used: Vec<&Text> = parts.iter().flat_map(|p| &p.params).collect();
         let Some(config) = config.filter(|_| program.takes_config) else {
             let takes_none = !program.takes_config && !used.is_empty();
-            let needs_some = program.takes_config;
+            // One that is named but cannot be used has been reported.
+            let needs_some = program.takes_config && self.scope.definition.config.is_none();
             if takes_none {
                 let message = format!("gpt1-{} takes no parameters of the preset", program.name());
                 self.problems.push(Problem::new(&used[0].place, message));
@@ -192,38 +202,27 @@ impl<'a> StepBuilder<'a, '_> {
                 format!("{}: list the sections of the preset that it uses under params", self.stage.name.text);
             self.problems.push(Problem::new(&self.stage.name.place, message));
         }
-        let mut sets = Vec::new();
+        let mut settings = Vec::new();
         for (key, value) in parts.iter().flat_map(|p| &p.set) {
+            let place = self.scope.origin(value);
             let Some(value) = self.scope.text(value, self.problems) else { continue };
-            if !used.iter().any(|param| covers(&param.text, &key.text)) {
+            if used.iter().any(|param| covers(&param.text, &key.text)) {
+                settings.push(Setting { key: key.text.clone(), value, place });
+            } else {
                 let message = format!("{} does not list {} under params", self.stage.name.text, key.text);
                 self.problems.push(Problem::new(&key.place, message));
             }
-            let set = format!("{}={value}", key.text);
-            if let Err(error) = Preset::load(config, std::slice::from_ref(&set)) {
-                self.problems.push(Problem::new(&key.place, error.to_string()));
-            } else {
-                sets.push(set);
+        }
+        let is_used = |set: &&Setting| used.iter().any(|param| covers(&param.text, &set.key));
+        settings.extend(self.settings.overrides.iter().filter(is_used).cloned());
+        let sets = settings.iter().map(|set| format!("{}={}", set.key, set.value)).collect();
+        match Preset::read(&config.document, &settings) {
+            Ok(preset) => (sets, self.used_values(&preset, &used)),
+            Err(problems) => {
+                self.problems.extend(problems.0);
+                (sets, BTreeMap::new())
             }
         }
-        for set in &self.settings.overrides {
-            let key = set.split('=').next().unwrap_or(set);
-            if used.iter().any(|param| covers(&param.text, key)) {
-                sets.push(set.clone());
-            }
-        }
-        let preset = match Preset::load(config, &sets) {
-            Ok(preset) => preset,
-            Err(error) => {
-                // What is wrong with the preset alone, or with one override, has been said by check_config.
-                if Preset::load(config, &[]).is_ok() && !self.problems.iter().any(|p| is_about_sets(p, &sets)) {
-                    let place = Place::CommandLine(format!("--set {}", sets.join(" --set ")));
-                    self.problems.push(Problem::new(&place, error.to_string()));
-                }
-                return (sets, BTreeMap::new());
-            }
-        };
-        (sets, self.used_values(&preset, &used))
     }
 
     fn used_values(&mut self, preset: &Preset, used: &[&Text]) -> BTreeMap<String, Value> {
@@ -267,13 +266,6 @@ impl<'a> StepBuilder<'a, '_> {
             self.problems.push(Problem::new(&out.place, "store is where all results are kept; choose another name"));
         }
         Some(path)
-    }
-}
-
-fn is_about_sets(problem: &Problem, sets: &[String]) -> bool {
-    match &problem.place {
-        Place::CommandLine(words) => sets.iter().any(|set| words.contains(set.as_str())),
-        Place::File { .. } => false,
     }
 }
 

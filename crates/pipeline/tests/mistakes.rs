@@ -3,6 +3,7 @@
 mod common;
 
 use common::World;
+use std::path::Path;
 
 /// Runs a definition that is wrong; what it printed, without `error: `.
 fn wrong(world: &World, arguments: &str) -> String {
@@ -49,8 +50,33 @@ fn misspelt_keys_in_a_preset() {
     let found = wrong(&world, "pipelines/pretrain.yaml --set preset=my.yaml");
     let text = world.read("my.yaml");
     let line = text.lines().position(|l| l.contains("n_layers")).unwrap() + 1;
-    assert!(found.contains(&format!("my.yaml:{line}:3: ")), "{found}");
-    assert!(found.contains("n_layers") && found.contains("n_layer"), "{found}");
+    let expected = format!("my.yaml:{line}:3: unknown key of model n_layers (did you mean n_layer?); known: ");
+    assert!(found.contains(&expected), "{found}");
+    assert!(found.contains(": the key n_layer is missing here"), "{found}");
+    // Types, ranges and settings too, each once.
+    world.edit("my.yaml", "  n_epochs: 2.0", "  n_epochs: two");
+    world.edit("my.yaml", "  beta2: 0.999", "  beta2: 1");
+    let found = wrong(&world, "pipelines/pretrain.yaml --set preset=my.yaml --set shards.sed=3");
+    assert!(found.starts_with("6 things are wrong; nothing was run\n"), "{found}");
+    for expected in [
+        ": pretrain.n_epochs: expected a number above 0, found two",
+        ": pretrain.beta2 = 1: expected a number from 0 to below 1",
+        ": finetune.beta2 = 1: expected a number from 0 to below 1",
+        "--set shards.sed=3: unknown key of shards sed (did you mean seed?)",
+    ] {
+        assert_eq!(found.matches(expected).count(), 1, "{expected}: {found}");
+    }
+}
+
+#[test]
+fn the_schemas_for_editors_are_those_of_the_types() {
+    let world = World::new();
+    for (of, file) in [("pipeline", "pipeline.json"), ("preset", "preset.json")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/schema").join(file);
+        let made = world.go(&format!("schema {of}")).stdout();
+        let hint = format!("target/release/gpt1-pipeline schema {of} > pipelines/schema/{file}");
+        assert!(fs_err::read_to_string(path).unwrap() == made, "{file} is not up to date: {hint}");
+    }
 }
 
 #[test]
@@ -63,7 +89,7 @@ fn misspelt_settings() {
     let expected = [
         "--set tsk=rte: unknown variable tsk (did you mean task?)",
         "--set task=rtee: unknown value of task: rtee (did you mean rte?)",
-        "--set pretrain.max_update=3: there is no key max_update (did you mean max_updates?)",
+        "--set pretrain.max_update=3: unknown key of pretrain max_update (did you mean max_updates?)",
         "--set corpus=nowhere: the input corpus of ",
     ];
     for line in expected {
@@ -71,17 +97,21 @@ fn misspelt_settings() {
     }
     let found = wrong(&world, "pipelines/pretrain.yaml --set preset=tinny");
     assert!(found.contains("--set preset=tinny: unknown preset tinny (did you mean tiny?)"), "{found}");
+    assert_eq!(found.lines().count(), 1, "what follows from it is not said: {found}");
     let found = wrong(&world, "pipelines/pretrain.yaml --set finetune.n_epochs=1");
     assert!(found.contains("no stage of this definition uses the parameter finetune.n_epochs"), "{found}");
     let found = wrong(&world, "pipelines/pretrain.yaml --set seed=many");
-    assert!(found.contains("pretrain.seed=many"), "{found}");
+    assert!(
+        found.contains("--set seed=many: pretrain.seed: expected a whole number, at least 0, found many"),
+        "the place is where the value was written: {found}"
+    );
     let found = wrong(&world, "pipelines/pretrain.yaml --set model.n_head=7");
     assert!(found.contains("model.n_head = 7: expected a divisor of model.n_embd"), "{found}");
     assert_eq!(found.lines().count(), 1, "{found}");
     let found = wrong(&world, "pipelines/pretrain.yaml pretran");
     assert!(found.contains("target pretran: unknown stage pretran (did you mean pretrain?)"), "{found}");
     let found = wrong(&world, "pipelines/pretrian.yaml");
-    assert!(found.starts_with("pipelines/pretrian.yaml:1:1: cannot read the definition"), "{found}");
+    assert!(found.starts_with("pipelines/pretrian.yaml:1:1: failed to open file "), "{found}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! A YAML document as a tree in which every key and value knows its place.
 //!
-//! Serde's derived types stop at the first mistake; a tree lets [`crate::definition`] report all of them at once.
+//! Serde's derived types stop at the first mistake; over a tree all of them can be reported at once.
 
 use crate::problem::{Place, Problem};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{DuplicateKeyPolicy, Spanned};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,16 @@ pub struct Text {
     pub text: String,
     /// Where it stands.
     pub place: Place,
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "boolean"]})
+    }
 }
 
 /// A YAML value and its place.
@@ -50,6 +62,46 @@ impl Value {
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }
+    }
+}
+
+impl Node {
+    /// The entry of a mapping, the last if it stands there twice; `None` for other nodes.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().rev().find(|(name, _)| name.text == key).map(|(_, node)| node)
+    }
+
+    /// Puts a value at a dotted key in place of what is there; the mappings on the way are made if there are none.
+    pub fn set(&mut self, key: &str, value: Node) {
+        let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+        if !matches!(self.value, Value::Map(_)) {
+            *self = Node { place: value.place.clone(), value: Value::Map(Vec::new()) };
+        }
+        let Value::Map(entries) = &mut self.value else { return };
+        let at = entries.iter().rposition(|(name, _)| name.text == first).unwrap_or_else(|| {
+            let name = Text { text: first.to_owned(), place: value.place.clone() };
+            entries.push((name, Node { place: value.place.clone(), value: Value::Null }));
+            entries.len() - 1
+        });
+        match rest {
+            Some(rest) => entries[at].1.set(rest, value),
+            None => entries[at].1 = value,
+        }
+    }
+
+    /// The same with all places replaced by one.
+    #[must_use]
+    pub fn at(self, place: &Place) -> Node {
+        let value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.at(place)).collect()),
+            Value::Map(entries) => {
+                let text = |text: Text| Text { text: text.text, place: place.clone() };
+                Value::Map(entries.into_iter().map(|(key, value)| (text(key), value.at(place))).collect())
+            }
+            other => other,
+        };
+        Node { place: place.clone(), value }
     }
 }
 

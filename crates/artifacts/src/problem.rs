@@ -1,10 +1,10 @@
-//! What is wrong with a definition or with the settings on the command line, and where.
+//! What is wrong with a file or with the settings on the command line, and where: all of it at once.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where something was written.
+/// Where something was written; displayed as `FILE:LINE:COLUMN`, or the words of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In a file, at a 1-based line and column.
@@ -18,6 +18,13 @@ pub enum Place {
     },
     /// On the command line, such as `--set corpus=books`.
     CommandLine(String),
+}
+
+impl Place {
+    /// The beginning of a file.
+    pub fn top(path: &Path) -> Place {
+        Place::File { path: path.into(), line: 1, column: 1 }
+    }
 }
 
 impl fmt::Display for Place {
@@ -59,6 +66,12 @@ impl fmt::Display for Problems {
     }
 }
 
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Problems {
+        Problems(vec![problem])
+    }
+}
+
 impl Problems {
     /// The value if nothing is wrong, else all mistakes, each once.
     pub fn check<T>(problems: Vec<Problem>, value: Option<T>) -> Result<T, Problems> {
@@ -77,8 +90,29 @@ impl Problems {
 
 /// `unknown KIND NAME`, the nearest known name, and all known ones.
 pub fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
-    let near =
-        gpt1_artifacts::config::nearest(name, known).map_or_else(String::new, |n| format!(" (did you mean {n}?)"));
+    let near = nearest(name, known).map_or_else(String::new, |n| format!(" (did you mean {n}?)"));
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     format!("unknown {kind} {name}{near}; known: {list}")
+}
+
+/// The known name nearest to a misspelt one, if it is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let limit = 1 + name.chars().count() / 3;
+    known.iter().map(|k| (edit_distance(name, k), *k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
+}
+
+/// Levenshtein's distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
 }
