@@ -1,12 +1,14 @@
 //! The command line of a step, and running it under signals.
 
+use crate::state::{Results, path_of};
 use crate::step::{Step, flag_of};
 use gpt1_artifacts::shell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The environment variable that names another folder of stage programs.
 pub const BIN_DIR: &str = "GPT1_BIN_DIR";
@@ -20,8 +22,8 @@ pub fn bin_dir() -> io::Result<PathBuf> {
     Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
 }
 
-/// The arguments of a step: configuration, arguments, inputs and `--out`. `inputs` are the paths by flag.
-pub fn arguments(step: &Step, inputs: &[(String, PathBuf)], out: &Path) -> Vec<String> {
+/// The arguments of a step: configuration, arguments, inputs as far as they are there, and `--out`.
+pub fn arguments(step: &Step, results: &Results, out: &Path) -> Vec<String> {
     let mut words: Vec<String> = step.program.subcommand().map(str::to_owned).into_iter().collect();
     let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
     if let Some(config) = &step.config {
@@ -33,8 +35,10 @@ pub fn arguments(step: &Step, inputs: &[(String, PathBuf)], out: &Path) -> Vec<S
     for (name, value) in &step.args {
         flag(name, value.clone());
     }
-    for (name, path) in inputs {
-        flag(flag_of(name), path.display().to_string());
+    for (name, source) in &step.deps {
+        if let Some(path) = path_of(source, results) {
+            flag(flag_of(name), path.display().to_string());
+        }
     }
     flag("out", out.display().to_string());
     words
@@ -47,23 +51,73 @@ pub fn shell_line(program: &Path, arguments: &[String]) -> String {
     words.join(" ")
 }
 
-/// Runs a program to its end. Its stdout and stderr are ours.
+/// Where the words of a stage go.
+#[derive(Debug, Clone, Copy)]
+pub enum Sink<'a> {
+    /// To our own stdout and stderr, as they come.
+    Ours,
+    /// Of several stages at once: each line of stderr behind this name, stdout as a whole at the end.
+    Named(&'a str),
+}
+
+/// Runs a program to its end, one of `n_jobs` at once, among which the cores are divided.
 ///
 /// Its standard input is the lock file (empty), so that the lock is held until the program ends, whatever becomes of us.
-pub fn run(program: &Path, arguments: &[String], lock: std::fs::File) -> io::Result<ExitStatus> {
+pub fn run(
+    program: &Path,
+    arguments: &[String],
+    lock: std::fs::File,
+    n_jobs: usize,
+    sink: Sink,
+) -> io::Result<ExitStatus> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::from(lock));
+    if n_jobs > 1 && std::env::var_os(THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.env(THREADS, cores.div_ceil(n_jobs).to_string());
+    }
+    if let Sink::Named(_) = sink {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    // A signal finds the child among the others, or comes before it is started.
+    let mut children = children();
     let mut child = command
         .spawn()
         .map_err(|error| io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display())))?;
-    CHILD.store(child.id(), Ordering::SeqCst);
+    children.push(child.id());
+    drop(children);
+    if let (Sink::Named(name), Some(stdout), Some(stderr)) = (sink, child.stdout.take(), child.stderr.take()) {
+        pass_on(name, stdout, stderr);
+    }
     let status = child.wait();
-    CHILD.store(0, Ordering::SeqCst);
+    self::children().retain(|id| *id != child.id());
     status
 }
 
-/// The process of the stage that runs; 0 for none.
-static CHILD: AtomicU32 = AtomicU32::new(0);
+/// Copies what a stage says until it ends.
+fn pass_on(name: &str, mut stdout: ChildStdout, stderr: ChildStderr) {
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                eprintln!("{name:<14} | {}", String::from_utf8_lossy(&line).trim_end_matches('\r'));
+            }
+        });
+        let mut said = Vec::new();
+        // What cannot be read or written any more is nobody's to hear.
+        let _ = stdout.read_to_end(&mut said);
+        let _ = io::stdout().write_all(&said);
+    });
+}
+
+/// The environment variable that says how many threads a stage has.
+const THREADS: &str = "RAYON_NUM_THREADS";
+
+/// The processes of the stages that run.
+fn children() -> MutexGuard<'static, Vec<u32>> {
+    static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The signal that asked us to stop; 0 for none.
 static STOP: AtomicI32 = AtomicI32::new(0);
 
@@ -72,19 +126,26 @@ pub fn stop_signal() -> Option<i32> {
     Some(STOP.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
 }
 
-/// From now on a signal to stop is passed on to the running stage, which is waited for; without one we end at once.
+/// The exit code of a run that a signal has stopped.
+pub fn stop_code() -> u8 {
+    (128 + STOP.load(Ordering::SeqCst)) as u8
+}
+
+/// From now on a signal to stop is passed on to the running stages, which are waited for; without one we end at once.
 pub fn handle_signals() -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     // Ctrl-C on a terminal reaches the stage too, which must not be told twice.
     let on_terminal = fs_err::File::open("/dev/tty").is_ok();
     std::thread::spawn(move || {
         for signal in &mut signals {
+            let children = children();
             STOP.store(signal, Ordering::SeqCst);
-            match CHILD.load(Ordering::SeqCst) {
+            if children.is_empty() {
                 // Every file of ours is written beside its place and renamed: there is nothing to clean up.
-                0 => std::process::exit(128 + signal),
-                _ if signal == SIGINT && on_terminal => {}
-                child => send(signal, child),
+                std::process::exit(128 + signal);
+            }
+            if signal != SIGINT || !on_terminal {
+                children.iter().for_each(|child| send(signal, *child));
             }
         }
     });

@@ -25,9 +25,10 @@
 //! ```
 
 use crate::each::{Each, Values};
+use crate::fields::{Fields, scalar_or_null};
 use crate::stages::PROGRAMS;
 use crate::template::is_name;
-use gpt1_artifacts::problem::{Place, Problem, Problems, unknown};
+use gpt1_artifacts::problem::{Place, Problem, Problems};
 use gpt1_artifacts::yaml::{self, Node, Text, Value};
 use gpt1_artifacts::{config, preset, schema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -238,7 +239,7 @@ fn read(path: &Path, problems: &mut Vec<Problem>, reading: &mut Vec<PathBuf>) ->
         }
     };
     reading.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
-    let mut fields = Fields::new(&top, "key", "", problems)?;
+    let mut fields = Fields::new(&top, "key", &known(""), problems)?;
     let mut file = File::default();
     if let Some(base) = fields.text("extends") {
         let base_path = path.parent().unwrap_or(Path::new("")).join(&base.text);
@@ -282,7 +283,7 @@ fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
     if !matches!(node.value, Value::Map(_)) {
         return Variable { name, default: scalar_or_null(node, problems), choices: Vec::new() };
     }
-    let Some(mut fields) = Fields::new(node, "key of a variable", VARIABLE, problems) else {
+    let Some(mut fields) = Fields::new(node, "key of a variable", &known(VARIABLE), problems) else {
         return Variable { name, default: None, choices: Vec::new() };
     };
     let (default, choices) = (fields.text_or_null("default"), fields.texts("choices"));
@@ -290,13 +291,13 @@ fn variable(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Variable {
 }
 
 fn stage(name: Text, node: &Node, problems: &mut Vec<Problem>) -> Option<Stage> {
-    let mut fields = Fields::new(node, "key of a stage", STAGE, problems)?;
+    let mut fields = Fields::new(node, "key of a stage", &known(STAGE), problems)?;
     let each = fields.map("each").into_iter().filter_map(|(name, node)| values(name, &node, fields.problems)).collect();
-    let always = fields.part();
+    let always = part(&mut fields);
     let mut cases = Vec::new();
     for case in fields.list("cases") {
-        let Some(mut inner) = Fields::new(&case, "key of a case", CASE, fields.problems) else { continue };
-        let part = inner.part();
+        let Some(mut inner) = Fields::new(&case, "key of a case", &known(CASE), fields.problems) else { continue };
+        let part = part(&mut inner);
         if let Some(when) = inner.required("when").and_then(|when| condition(when, inner.problems)) {
             cases.push(Case { when, part });
         }
@@ -336,116 +337,12 @@ fn condition(when: Text, problems: &mut Vec<Problem>) -> Option<Condition> {
     }
 }
 
-fn scalar_or_null(node: &Node, problems: &mut Vec<Problem>) -> Option<Text> {
-    match &node.value {
-        Value::Null => None,
-        Value::Text(text) => Some(Text { text: text.clone(), place: node.place.clone() }),
-        other => {
-            problems.push(Problem::new(&node.place, format!("expected a single value, found {}", other.kind())));
-            None
-        }
-    }
-}
-
-/// The entries of a mapping, taken by key; what does not fit becomes a problem.
-struct Fields<'a> {
-    entries: &'a [(Text, Node)],
-    node: &'a Node,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl<'a> Fields<'a> {
-    /// The mapping at `node`, whose form stands at `form` in the schema; unknown and repeated keys are reported.
-    fn new(node: &'a Node, what: &str, form: &str, problems: &'a mut Vec<Problem>) -> Option<Fields<'a>> {
-        let known = known(form);
-        let Value::Map(entries) = &node.value else {
-            let message = format!("expected a mapping with {}, found {}", known.join(", "), node.value.kind());
-            problems.push(Problem::new(&node.place, message));
-            return None;
-        };
-        report_repeated(entries, problems);
-        for (key, _) in entries {
-            if !known.contains(&key.text.as_str()) {
-                problems.push(Problem::new(&key.place, unknown(what, &key.text, &known)));
-            }
-        }
-        Some(Fields { entries, node, problems })
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Node> {
-        self.entries.iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
-    }
-
-    fn text_or_null(&mut self, key: &str) -> Option<Text> {
-        self.get(key).and_then(|node| scalar_or_null(node, self.problems))
-    }
-
-    fn text(&mut self, key: &str) -> Option<Text> {
-        let node = self.get(key)?;
-        if matches!(node.value, Value::Null) {
-            self.problems.push(Problem::new(&node.place, format!("the key {key} has no value")));
-        }
-        scalar_or_null(node, self.problems)
-    }
-
-    fn required(&mut self, key: &str) -> Option<Text> {
-        if self.get(key).is_none() {
-            self.problems.push(Problem::new(&self.node.place, format!("the key {key} is missing here")));
-        }
-        self.text(key)
-    }
-
-    fn list(&mut self, key: &str) -> Vec<Node> {
-        match self.get(key).map(|node| (&node.value, node)) {
-            None | Some((Value::Null, _)) => Vec::new(),
-            Some((Value::List(items), _)) => items.clone(),
-            Some((other, node)) => {
-                let message = format!("{key}: expected a list, found {}", other.kind());
-                self.problems.push(Problem::new(&node.place, message));
-                Vec::new()
-            }
-        }
-    }
-
-    fn texts(&mut self, key: &str) -> Vec<Text> {
-        self.list(key).iter().filter_map(|item| scalar_or_null(item, self.problems)).collect()
-    }
-
-    fn map(&mut self, key: &str) -> Vec<(Text, Node)> {
-        match self.get(key).map(|node| (&node.value, node)) {
-            None | Some((Value::Null, _)) => Vec::new(),
-            Some((Value::Map(entries), _)) => {
-                report_repeated(entries, self.problems);
-                entries.clone()
-            }
-            Some((other, node)) => {
-                let message = format!("{key}: expected a mapping, found {}", other.kind());
-                self.problems.push(Problem::new(&node.place, message));
-                Vec::new()
-            }
-        }
-    }
-
-    fn text_map(&mut self, key: &str) -> Vec<(Text, Text)> {
-        let entries = self.map(key);
-        entries.into_iter().filter_map(|(key, node)| Some((key, scalar_or_null(&node, self.problems)?))).collect()
-    }
-
-    fn part(&mut self) -> Part {
-        Part {
-            params: self.texts("params"),
-            set: self.text_map("set"),
-            args: self.text_map("args"),
-            deps: self.text_map("deps"),
-        }
-    }
-}
-
-fn report_repeated(entries: &[(Text, Node)], problems: &mut Vec<Problem>) {
-    for (i, (key, _)) in entries.iter().enumerate() {
-        if entries[..i].iter().any(|(earlier, _)| earlier.text == key.text) {
-            problems.push(Problem::new(&key.place, format!("the key {} stands here a second time", key.text)));
-        }
+fn part(fields: &mut Fields) -> Part {
+    Part {
+        params: fields.texts("params"),
+        set: fields.text_map("set"),
+        args: fields.text_map("args"),
+        deps: fields.text_map("deps"),
     }
 }
 

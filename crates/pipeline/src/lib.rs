@@ -13,7 +13,10 @@
 pub mod command;
 pub mod definition;
 pub mod digests;
+pub mod dry_run;
 pub mod each;
+pub mod error;
+pub mod fields;
 pub mod graph;
 pub mod key;
 pub mod plan;

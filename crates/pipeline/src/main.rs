@@ -2,9 +2,10 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gpt1_artifacts::{parse_or_exit, preset, run_main};
+use gpt1_pipeline::error::RunError;
 use gpt1_pipeline::graph::{self, Format};
 use gpt1_pipeline::plan::{self, Plan};
-use gpt1_pipeline::run::{self, Options, RunError};
+use gpt1_pipeline::run::{self, Options};
 use gpt1_pipeline::scope::Settings;
 use gpt1_pipeline::{command, definition, report};
 use std::path::PathBuf;
@@ -34,7 +35,10 @@ enum Command {
         /// Run this stage alone, from the results that are there
         #[arg(long, value_name = "STAGE", conflicts_with_all = ["target", "force"])]
         only: Option<String>,
-        /// Say what would be run and why, with the commands, and run nothing
+        /// Run up to so many stages at once; the cores are divided among them
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        jobs: u16,
+        /// Say what would be run and why, with the commands and what earlier runs took, and run nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -113,13 +117,14 @@ fn main() -> ExitCode {
 
 fn run_command(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Run { pipeline, target, force, only, dry_run } => {
+        Command::Run { pipeline, target, force, only, jobs, dry_run } => {
             let plan = pipeline.plan(only.as_deref().or(target.as_deref()))?;
             for stage in force {
                 plan.step(stage, &format!("--force {stage}"))?;
             }
             command::handle_signals()?;
-            let options = Options { force: force.clone(), only: only.clone(), dry_run: *dry_run };
+            let options =
+                Options { force: force.clone(), only: only.clone(), dry_run: *dry_run, n_jobs: (*jobs).into() };
             run::run(&plan, &options)?;
         }
         Command::Status { pipeline, target, json } => {

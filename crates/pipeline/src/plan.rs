@@ -180,10 +180,9 @@ impl Walk<'_> {
             return;
         }
         self.path.push(i);
-        for source in self.steps[i].deps.values() {
-            if let Source::Result { stage, .. } = source
-                && let Some(needed) = self.steps.iter().position(|s| s.name == *stage)
-            {
+        let steps = self.steps;
+        for name in steps[i].needs() {
+            if let Some(needed) = steps.iter().position(|s| s.name == *name) {
                 self.visit(needed);
             }
         }

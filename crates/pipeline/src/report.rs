@@ -4,7 +4,7 @@ use crate::command;
 use crate::digests::Digests;
 use crate::key::{Input, Kind};
 use crate::plan::Plan;
-use crate::state::{Assessment, Results, assess_all, path_of};
+use crate::state::{Assessment, Results, assess_all};
 use crate::step::Step;
 use crate::store::{Store, short};
 use serde_json::{Value, json};
@@ -58,9 +58,7 @@ fn explain_text(step: &Step, assessment: &Assessment, store: &Store, results: &R
     line("name", store.link(step).display().to_string());
     if let Some(key) = key {
         line("result", store.result(step, key).display().to_string());
-        let inputs: Vec<_> =
-            step.deps.iter().filter_map(|(flag, source)| Some((flag.clone(), path_of(source, results)?))).collect();
-        let arguments = command::arguments(step, &inputs, &store.result(step, key));
+        let arguments = command::arguments(step, results, &store.result(step, key));
         line("command", command::shell_line(step.program.file_name().as_ref(), &arguments));
     }
     if let Some(last) = last.as_ref().filter(|last| Some(&last.key) != key.as_ref()) {

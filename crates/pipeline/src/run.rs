@@ -1,14 +1,20 @@
-//! `run`: brings a target up to date.
+//! `run`: brings a target up to date, several steps at once where that is asked for.
+//!
+//! A worker takes the first step, in the plan's order, whose inputs are there; one worker alone so keeps to the order. After an
+//! error no step is begun, and those under way end.
 
-use crate::command;
+use crate::command::{self, Sink};
 use crate::digests::Digests;
-use crate::key::{Change, Kind, reason};
+use crate::dry_run;
+use crate::error::RunError;
+use crate::key::reason;
 use crate::plan::Plan;
 use crate::state::{Assessment, Results, State, assess, assess_all, path_of};
 use crate::step::{Source, Step};
 use crate::store::Store;
-use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What `run` was asked for.
@@ -20,125 +26,62 @@ pub struct Options {
     pub only: Option<String>,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
-}
-
-/// Why a run did not reach its end.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The runner's own files, or an input, cannot be read or written; the path is in the message.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// A stage ended with an error, which it has printed.
-    #[error(
-        "the stage {stage} failed ({how}); what it said stands above\n  its command: {command}\n  hint: earlier results are untouched; run the same command again to continue from here"
-    )]
-    Stage {
-        /// The stage.
-        stage: String,
-        /// Its exit code or signal.
-        how: String,
-        /// The command line.
-        command: String,
-        /// The exit code to end with.
-        code: u8,
-    },
-    /// A signal asked to stop.
-    #[error("stopped by a signal while {stage} was running\n  hint: run the same command again to continue")]
-    Stopped {
-        /// The stage.
-        stage: String,
-        /// 128 + the signal's number.
-        code: u8,
-    },
-    /// A program said that it is done, but there is no result.
-    #[error("{program} ended without an error, but there is no {path} with a manifest.json")]
-    NoResult {
-        /// The program.
-        program: String,
-        /// Where the result should be.
-        path: PathBuf,
-    },
-    /// An input was changed while the stage was reading it.
-    #[error(
-        "the input {flag} of {stage} ({what}) was changed while {stage} was running; the result is not used, it lies in {aside}\n  hint: run the same command again"
-    )]
-    InputChanged {
-        /// The stage.
-        stage: String,
-        /// The input's flag.
-        flag: String,
-        /// The input.
-        what: String,
-        /// Where the result is.
-        aside: PathBuf,
-    },
-    /// The readable name is taken by something that is not ours.
-    #[error("{0} is in the way: it is not one of the links that the runner makes\n  hint: move it elsewhere")]
-    InTheWay(PathBuf),
-    /// A program is missing.
-    #[error(
-        "there is no {program} in {dir}\n  hint: cargo build --release --workspace --bins, or name another folder in GPT1_BIN_DIR"
-    )]
-    NoProgram {
-        /// The program's file name.
-        program: String,
-        /// Where it was looked for.
-        dir: PathBuf,
-    },
-    /// `--only` a stage whose inputs are not there.
-    #[error(
-        "{stage} cannot run alone: there is no result of {needed} for these settings ({why})\n  hint: run without --only, which makes what is missing"
-    )]
-    InputMissing {
-        /// The stage asked for.
-        stage: String,
-        /// The stage whose result is missing.
-        needed: String,
-        /// Why it must run.
-        why: String,
-    },
-}
-
-impl RunError {
-    /// The exit code to end with.
-    pub fn code(&self) -> u8 {
-        match self {
-            RunError::Stage { code, .. } | RunError::Stopped { code, .. } => *code,
-            _ => 1,
-        }
-    }
+    /// Steps to run at once; 0 counts as 1.
+    pub n_jobs: usize,
 }
 
 /// A run under way.
 struct Runner<'a> {
     plan: &'a Plan,
     store: Store,
-    digests: Digests,
+    digests: Mutex<Digests>,
     options: &'a Options,
     bin_dir: PathBuf,
     /// The stages that ran.
-    ran: Vec<String>,
+    ran: Mutex<Vec<String>>,
+}
+
+/// What the workers know together.
+#[derive(Default)]
+struct Board {
+    results: Results,
+    /// The plan's steps that some worker has taken.
+    taken: Vec<bool>,
+    n_under_way: usize,
+    /// The first error.
+    error: Option<RunError>,
 }
 
 /// Brings the plan's target up to date; says on stderr what it does with each step, and why.
+///
+/// # Errors
+/// The first that a step met.
 pub fn run(plan: &Plan, options: &Options) -> Result<(), RunError> {
-    let mut runner = Runner {
+    let runner = Runner {
         plan,
         store: Store { artifacts: plan.artifacts.clone() },
-        digests: Digests::open(&plan.artifacts),
+        digests: Mutex::new(Digests::open(&plan.artifacts)),
         options,
         bin_dir: command::bin_dir()?,
-        ran: Vec::new(),
+        ran: Mutex::default(),
     };
     runner.check_surroundings()?;
     let outcome = match &options.only {
         Some(only) => runner.run_only(only),
-        None if options.dry_run => runner.dry_run(),
+        None if options.dry_run => {
+            dry_run::say_all(plan, &runner.store, &mut lock(&runner.digests), &options.force, &runner.bin_dir)
+                .map_err(RunError::from)
+        }
         None => runner.run_all(),
     };
     // What was hashed need not be hashed again, however the run ended.
-    runner.digests.save()?;
+    lock(&runner.digests).save()?;
     outcome
+}
+
+/// What a panicking worker has left is as good as any: the panic ends the run.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Runner<'_> {
@@ -157,22 +100,71 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn run_all(&mut self) -> Result<(), RunError> {
-        let mut results = Results::new();
-        for step in &self.plan.steps {
-            let result = self.bring_up_to_date(step, &results)?;
-            results.insert(step.name.clone(), Some(result));
+    fn run_all(&self) -> Result<(), RunError> {
+        let steps = &self.plan.steps;
+        let board = Mutex::new(Board { taken: vec![false; steps.len()], ..Board::default() });
+        let changed = Condvar::new();
+        std::thread::scope(|scope| {
+            for _ in 0..self.n_jobs() {
+                scope.spawn(|| self.work(&board, &changed));
+            }
+        });
+        let board = board.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = board.error {
+            return Err(error);
         }
-        if self.ran.is_empty() {
-            let (n, checked, read) = (self.plan.steps.len(), self.digests.n_checked, self.digests.n_read);
+        if lock(&self.ran).is_empty() {
+            let digests = lock(&self.digests);
+            let (n, checked, read) = (steps.len(), digests.n_checked, digests.n_read);
             eprintln!("nothing to run: {n} stages are up to date ({checked} files checked, {read} read)");
         }
         self.show_result();
         Ok(())
     }
 
-    fn run_only(&mut self, only: &str) -> Result<(), RunError> {
-        let (all, results) = assess_all(self.plan, &self.store, &mut self.digests)?;
+    fn n_jobs(&self) -> usize {
+        self.options.n_jobs.clamp(1, self.plan.steps.len().max(1))
+    }
+
+    /// Takes steps until there are none, or one has failed.
+    fn work(&self, board: &Mutex<Board>, changed: &Condvar) {
+        let mut at = lock(board);
+        while at.error.is_none() && at.taken.contains(&false) {
+            let ready = |(i, step): &(usize, &Step)| !at.taken[*i] && step.needs().all(|s| at.results.contains_key(s));
+            let Some((i, step)) = self.plan.steps.iter().enumerate().find(ready) else {
+                at = changed.wait(at).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            at.taken[i] = true;
+            at.n_under_way += 1;
+            let results = at.results.clone();
+            drop(at);
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.bring_up_to_date(step, &results)));
+            at = lock(board);
+            at.n_under_way -= 1;
+            let outcome = outcome.unwrap_or_else(|panic| {
+                // The others must not wait for what will not come.
+                at.taken.fill(true);
+                changed.notify_all();
+                resume_unwind(panic)
+            });
+            match outcome {
+                Ok(result) => drop(at.results.insert(step.name.clone(), Some(result))),
+                Err(error) if at.error.is_none() => {
+                    if at.n_under_way > 0 {
+                        say("fail", &step.name, "no other stage is begun; those under way end");
+                    }
+                    at.error = Some(error);
+                }
+                // With several at once: the first error ends the run, this one would be lost.
+                Err(error) => eprintln!("error: {error}"),
+            }
+            changed.notify_all();
+        }
+    }
+
+    fn run_only(&self, only: &str) -> Result<(), RunError> {
+        let (all, results) = assess_all(self.plan, &self.store, &mut lock(&self.digests))?;
         let (step, assessment) = all.iter().find(|(step, _)| step.name == only).expect("checked before");
         for source in step.deps.values() {
             if let Source::Result { stage, .. } = source
@@ -192,25 +184,9 @@ impl Runner<'_> {
         self.execute(step, assessment, &key, &results, true).map(drop)
     }
 
-    fn dry_run(&mut self) -> Result<(), RunError> {
-        let (all, results) = assess_all(self.plan, &self.store, &mut self.digests)?;
-        for (step, assessment) in &all {
-            let forced = self.is_forced(step);
-            let changes = if forced { vec![Change::of(Kind::Forced, "")] } else { Vec::new() };
-            let state = if forced && assessment.key.is_some() { &State::Run { changes } } else { &assessment.state };
-            let cost = assessment.last.as_ref().filter(|_| matches!(state, State::Run { .. })).map(|r| r.wall_seconds);
-            let cost = cost.filter(|s| *s > 0.0).map_or_else(String::new, |s| format!("; last time {}", duration(s)));
-            say(state.word(), &step.name, &format!("{}{cost}", state.reason()));
-            if let (State::Run { .. }, Some(key)) = (state, &assessment.key) {
-                eprintln!("          {}", self.command_line(step, &results, key));
-            }
-        }
-        Ok(())
-    }
-
     /// Makes sure that a step's result is there; returns its folder.
-    fn bring_up_to_date(&mut self, step: &Step, results: &Results) -> Result<PathBuf, RunError> {
-        let assessment = assess(step, &self.store, results, &mut self.digests)?;
+    fn bring_up_to_date(&self, step: &Step, results: &Results) -> Result<PathBuf, RunError> {
+        let assessment = assess(step, &self.store, results, &mut lock(&self.digests))?;
         let key = assessment.key.clone().expect("every step before has a result");
         if self.is_forced(step) {
             return self.execute(step, &assessment, &key, results, true);
@@ -223,9 +199,9 @@ impl Runner<'_> {
         Ok(self.store.result(step, &key))
     }
 
-    fn restore(&mut self, step: &Step, assessment: &Assessment, key: &str) -> Result<(), RunError> {
+    fn restore(&self, step: &Step, assessment: &Assessment, key: &str) -> Result<(), RunError> {
         if self.store.record(step, key).is_none() {
-            self.store.write_record(step, key, &assessment.entered, &mut self.digests)?;
+            self.store.write_record(step, key, &assessment.entered, &mut lock(&self.digests))?;
         }
         self.store.link_to(step, key)?;
         say("restore", &step.name, &assessment.state.reason());
@@ -234,7 +210,7 @@ impl Runner<'_> {
 
     /// Runs a step under its lock, then records its result; returns its folder.
     fn execute(
-        &mut self,
+        &self,
         step: &Step,
         assessment: &Assessment,
         key: &str,
@@ -243,10 +219,13 @@ impl Runner<'_> {
     ) -> Result<PathBuf, RunError> {
         let result = self.store.result(step, key);
         let waits = || say("wait", &step.name, "another run is making this result");
-        let lock = self.store.lock(step, key, waits)?;
+        let stopped = || RunError::Stopped { stage: step.name.clone(), code: command::stop_code() };
+        let Some(held) = self.store.lock(step, key, waits, || command::stop_signal().is_some())? else {
+            return Err(stopped());
+        };
         if !forced {
             // Another run may have made it since we looked.
-            let again = assess(step, &self.store, results, &mut self.digests)?;
+            let again = assess(step, &self.store, results, &mut lock(&self.digests))?;
             if again.key.as_deref() == Some(key) && !matches!(again.state, State::Run { .. }) {
                 self.restore(step, &again, key)?;
                 return Ok(result);
@@ -263,10 +242,11 @@ impl Runner<'_> {
         let earlier = self.store.record(step, key);
         let (program, arguments) = self.command(step, results, key);
         let started = Instant::now();
-        let status = command::run(&program, &arguments, lock.try_clone()?)?;
+        let sink = if self.n_jobs() > 1 { Sink::Named(&step.name) } else { Sink::Ours };
+        let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), sink)?;
         if !status.success() {
-            if let Some(signal) = command::stop_signal() {
-                return Err(RunError::Stopped { stage: step.name.clone(), code: (128 + signal) as u8 });
+            if command::stop_signal().is_some() {
+                return Err(stopped());
             }
             let (how, code) = how_it_ended(status);
             let command = command::shell_line(&program, &arguments);
@@ -276,32 +256,26 @@ impl Runner<'_> {
             return Err(RunError::NoResult { program: step.program.file_name(), path: result });
         }
         self.check_inputs(step, assessment, key, results)?;
-        let record = self.store.write_record(step, key, &assessment.entered, &mut self.digests)?;
+        let record = self.store.write_record(step, key, &assessment.entered, &mut lock(&self.digests))?;
         self.store.link_to(step, key)?;
         if let Some(aside) = aside {
             fs_err::remove_dir_all(aside)?;
         }
-        self.ran.push(step.name.clone());
+        lock(&self.ran).push(step.name.clone());
         let seconds = duration(started.elapsed().as_secs_f64());
         say("done", &step.name, &format!("{seconds}, {}", self.store.link(step).display()));
-        drop(lock);
+        drop(held);
         warn_about(step, &result, earlier.is_some_and(|earlier| earlier.output != record.output));
         match command::stop_signal() {
-            Some(signal) => Err(RunError::Stopped { stage: step.name.clone(), code: (128 + signal) as u8 }),
+            Some(_) => Err(stopped()),
             None => Ok(result),
         }
     }
 
     /// The inputs must still be what entered the key.
-    fn check_inputs(
-        &mut self,
-        step: &Step,
-        assessment: &Assessment,
-        key: &str,
-        results: &Results,
-    ) -> Result<(), RunError> {
+    fn check_inputs(&self, step: &Step, assessment: &Assessment, key: &str, results: &Results) -> Result<(), RunError> {
         for (flag, source) in &step.deps {
-            let now = path_of(source, results).and_then(|path| self.digests.path(&path).ok());
+            let now = path_of(source, results).and_then(|path| lock(&self.digests).path(&path).ok());
             let input = &assessment.entered.deps[flag];
             if now != input.digest {
                 let (stage, flag, what) = (step.name.clone(), flag.clone(), input.what.clone());
@@ -314,7 +288,7 @@ impl Runner<'_> {
 
     /// For a target that did not run now, what its run has shown.
     fn show_result(&self) {
-        let Some(step) = self.plan.steps.last().filter(|step| !self.ran.contains(&step.name)) else { return };
+        let Some(step) = self.plan.steps.last().filter(|step| !lock(&self.ran).contains(&step.name)) else { return };
         let Some(metrics) = &step.metrics else { return };
         let path = self.store.link(step).join(metrics);
         if let Ok(text) = fs_err::read_to_string(&path) {
@@ -337,8 +311,7 @@ impl Runner<'_> {
     }
 
     fn command(&self, step: &Step, results: &Results, key: &str) -> (PathBuf, Vec<String>) {
-        let inputs = step.deps.iter().filter_map(|(flag, source)| Some((flag.clone(), path_of(source, results)?)));
-        let arguments = command::arguments(step, &inputs.collect::<Vec<_>>(), &self.store.result(step, key));
+        let arguments = command::arguments(step, results, &self.store.result(step, key));
         (self.bin_dir.join(step.program.file_name()), arguments)
     }
 
@@ -369,7 +342,7 @@ fn warn_about(step: &Step, result: &Path, differs: bool) {
 }
 
 /// One line about a step, on stderr.
-fn say(word: &str, stage: &str, why: &str) {
+pub(crate) fn say(word: &str, stage: &str, why: &str) {
     eprintln!("{word:<9} {stage:<14} ({why})");
 }
 

@@ -37,6 +37,16 @@ pub struct Step {
     pub metrics: Option<String>,
 }
 
+impl Step {
+    /// The steps whose results it takes.
+    pub fn needs(&self) -> impl Iterator<Item = &String> {
+        self.deps.values().filter_map(|source| match source {
+            Source::Result { stage, .. } => Some(stage),
+            Source::Path(_) => None,
+        })
+    }
+}
+
 /// Where an input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

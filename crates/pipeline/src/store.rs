@@ -17,8 +17,10 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is recorded of a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +78,16 @@ impl Store {
         let link = self.link(step);
         let target = fs_err::read_link(&link).ok()?;
         read_record(&link.parent()?.join(target))
+    }
+
+    /// The records of all results of a program (the first word of a stage's `run`), in no order.
+    pub fn records(&self, program: &str) -> Vec<Record> {
+        let Ok(entries) = fs_err::read_dir(self.artifacts.join("store").join(program)) else { return Vec::new() };
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .filter_map(|path| read_record(&path))
+            .collect()
     }
 
     /// Whether the readable name points to the result with this key.
@@ -140,14 +152,37 @@ impl Store {
         fs_err::rename(&beside, &link)
     }
 
-    /// Takes the lock under which the result with a key is made; calls `waits` before waiting for another holder.
+    /// Takes the lock under which the result with a key is made; calls `waits` before waiting for another holder, and gives up,
+    /// with `None`, when `stops` says so.
     ///
     /// The lock ends when the returned file and all that were made from it are closed: with its owners, however they end.
-    pub fn lock(&self, step: &Step, key: &str, waits: impl FnOnce()) -> io::Result<std::fs::File> {
+    pub fn lock(
+        &self,
+        step: &Step,
+        key: &str,
+        waits: impl FnOnce(),
+        stops: impl Fn() -> bool,
+    ) -> io::Result<Option<std::fs::File>> {
         let result = self.result(step, key);
-        let dir = result.parent().unwrap_or(Path::new("."));
-        fs_err::create_dir_all(dir)?;
-        Ok(output::lock(&dir.join(format!(".{}.run.lock", short(key))), waits)?.into_parts().0)
+        fs_err::create_dir_all(result.parent().unwrap_or(Path::new(".")))?;
+        let path = lock_path(&result);
+        let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let mut waits = Some(waits);
+        while !stops() {
+            match file.file().try_lock() {
+                Ok(()) => return Ok(Some(file.into_parts().0)),
+                Err(TryLockError::WouldBlock) => {
+                    if let Some(waits) = waits.take() {
+                        waits();
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display())));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Renames a result that cannot be used to a free name beside it, which is returned.
@@ -173,6 +208,11 @@ pub fn short(key: &str) -> &str {
 fn link_target(step: &Step, key: &str) -> PathBuf {
     let up: PathBuf = step.out.components().skip(1).map(|_| "..").collect();
     up.join("store").join(step.program.name()).join(short(key))
+}
+
+/// The lock of a result's folder.
+fn lock_path(result: &Path) -> PathBuf {
+    result.with_file_name(format!(".{}.run.lock", result.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 fn record_path(result: &Path) -> PathBuf {

@@ -194,6 +194,7 @@ fn dry_run_and_status_and_explain_start_nothing() {
     assert!(dry.line("run", "sample-data").ends_with("(no result yet)"));
     assert!(dry.line("wait", "shards").ends_with("(for sample-data, vocabulary)"), "{}", dry.stderr());
     assert!(dry.stderr().contains("bin/gpt1-sample-data --seed 1 --out artifacts/store/sample-data/"));
+    assert!(dry.stderr().ends_with("to run: at most 4 of 4 stages: nothing is known of earlier runs\n"));
     assert!(!world.path("artifacts").exists());
 
     world.pretrain("");
@@ -217,6 +218,30 @@ fn dry_run_and_status_and_explain_start_nothing() {
 
     let graph = world.go("graph pipelines/pretrain.yaml --set corpus=my.yaml").stdout();
     assert!(graph.starts_with("flowchart TD\n") && graph.contains("  vocabulary -->|tokenizer| shards\n"), "{graph}");
+    let dot = world.go("graph pipelines/pretrain.yaml --set corpus=my.yaml --format dot").stdout();
+    assert!(dot.contains("  \"vocabulary\" -> \"shards\" [label=\"tokenizer\"];\n"), "{dot}");
+    assert_eq!(dot.matches("[label=\"my.yaml\", shape=note]").count(), 1, "an input of two stages stands once: {dot}");
+}
+
+#[test]
+fn a_dry_run_says_what_earlier_runs_took() {
+    let world = World::new();
+    world.pretrain("");
+    world.pretrain("--set pretrain.seed=2 --set pretrain.top_k=3");
+    let dry = world.pretrain("--dry-run --set pretrain.seed=3 --set pretrain.top_k=3");
+    let line = dry.line("run", "pretrain");
+    assert!(line.ends_with("(parameter pretrain.seed 2 -> 3; about 9 h 12 m, as with pretrain.seed 2)"), "{line}");
+    assert!(dry.stderr().ends_with("to run: at most 1 of 4 stages: about 9 h 12 m\n"), "{}", dry.stderr());
+    let two = world.pretrain("--dry-run --set shards.seed=3 --set pretrain.top_k=3 --set pretrain.seed=2");
+    assert!(
+        two.line("wait", "pretrain").ends_with("(for shards; about 9 h 12 m, as the last time)"),
+        "{}",
+        two.stderr()
+    );
+    assert!(two.stderr().ends_with("to run: at most 2 of 4 stages: about 18 h 24 m\n"), "{}", two.stderr());
+    let forced = world.pretrain("--dry-run --force pretrain --set pretrain.seed=2 --set pretrain.top_k=3");
+    assert!(forced.line("run", "pretrain").ends_with("(asked for; about 9 h 12 m, as the last time)"));
+    assert_eq!(forced.started, NONE);
 }
 
 #[test]

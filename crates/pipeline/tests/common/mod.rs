@@ -35,6 +35,7 @@ mkdir -p "$partial/corpus" "$partial/tasks"
 echo half > "$partial/half"
 if [ -e "$home/no-result-$name" ]; then exit 0; fi
 if [ -e "$home/die-$name" ]; then kill -9 $$; fi
+echo "$name works" >&2
 touch "$home/started-$name"
 while [ -e "$home/slow-$name" ]; do sleep 0.02; done
 rm "$partial/half"
