@@ -24,6 +24,8 @@ pub struct Digests {
     pub n_read: usize,
     /// Files whose digest was asked for.
     pub n_checked: usize,
+    /// Bytes that were read.
+    pub n_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +46,7 @@ impl Digests {
             fs_err::read(&cache).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         // Absolute, so that a result keeps its entry from whichever folder the runner is started.
         let artifacts = std::path::absolute(artifacts).unwrap_or_else(|_| artifacts.to_owned());
-        Digests { cache, artifacts, entries, changed: false, n_read: 0, n_checked: 0 }
+        Digests { cache, artifacts, entries, changed: false, n_read: 0, n_checked: 0, n_bytes: 0 }
     }
 
     /// The digest of a file or directory, equal to [`digest::path`].
@@ -59,6 +61,13 @@ impl Digests {
     pub fn parts(&mut self, dir: &Path) -> io::Result<Vec<(PathBuf, String)>> {
         let files = digest::content_files(dir)?;
         files.into_iter().map(|relative| Ok((relative.clone(), self.file(&dir.join(&relative))?))).collect()
+    }
+
+    /// Forgets what is known of the files of a directory, so that they are read again.
+    pub fn forget(&mut self, dir: &Path) {
+        let name = self.name(dir) + "/";
+        self.entries.retain(|file, _| !file.starts_with(&name));
+        self.changed = true;
     }
 
     /// Writes the digests back if there are new ones.
@@ -85,6 +94,7 @@ impl Digests {
         }
         let stamp = settle(path, stamp)?;
         self.n_read += 1;
+        self.n_bytes += stamp.0;
         let digest = digest::file(path)?;
         self.entries.insert(name, Entry { stamp, digest: digest.clone() });
         self.changed = true;

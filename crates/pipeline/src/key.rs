@@ -42,6 +42,9 @@ pub struct Input {
     pub what: String,
     /// The digest of its content; `None` while the stage that makes it has not run.
     pub digest: Option<String>,
+    /// The result that it is, or lies in, as `PROGRAM/KEY`; for people, does not enter the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
 }
 
 impl Entered {
@@ -203,7 +206,7 @@ mod tests {
     use super::*;
 
     fn entered() -> Entered {
-        let input = Input { what: "books".into(), digest: Some("d".into()) };
+        let input = Input { what: "books".into(), digest: Some("d".into()), result: None };
         Entered {
             program: "shard".into(),
             version: 1,

@@ -12,13 +12,16 @@
 
 pub mod command;
 pub mod definition;
+pub mod diff;
 pub mod digests;
 pub mod dry_run;
 pub mod each;
 pub mod error;
 pub mod fields;
+pub mod gc;
 pub mod graph;
 pub mod key;
+pub mod names;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -28,3 +31,4 @@ pub mod state;
 pub mod step;
 pub mod store;
 pub mod template;
+pub mod verify;

@@ -80,7 +80,7 @@ fn explain_text(step: &Step, assessment: &Assessment, store: &Store, results: &R
     for (name, value) in &entered.args {
         line("argument", format!("{name} = {value}"));
     }
-    for (flag, Input { what, digest }) in &entered.deps {
+    for (flag, Input { what, digest, .. }) in &entered.deps {
         let digest = digest.as_deref().map_or("not made yet".to_owned(), |d| format!("digest {}", shorten(d)));
         line("input", format!("{flag} = {what}, {digest}"));
     }

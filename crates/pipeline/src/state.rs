@@ -94,7 +94,11 @@ pub fn assess(step: &Step, store: &Store, results: &Results, digests: &mut Diges
         {
             waits.push(stage.clone());
         }
-        entered.deps.insert(flag.clone(), Input { what, digest });
+        let result = match source {
+            Source::Result { stage, .. } => results.get(stage).and_then(|path| store.id(path.as_ref()?)),
+            Source::Path(_) => None,
+        };
+        entered.deps.insert(flag.clone(), Input { what, digest, result });
     }
     let last = store.last(step);
     let changes = last.as_ref().map_or_else(Vec::new, |last| entered.changes_since(&last.entered));

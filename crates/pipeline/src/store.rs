@@ -63,6 +63,11 @@ impl Store {
         self.artifacts.join("store").join(step.program.name()).join(short(key))
     }
 
+    /// The result in a folder of the store, as `PROGRAM/KEY`.
+    pub fn id(&self, result: &Path) -> Option<String> {
+        Some(result.strip_prefix(self.artifacts.join("store")).ok()?.display().to_string())
+    }
+
     /// The readable name of a step's result.
     pub fn link(&self, step: &Step) -> PathBuf {
         self.artifacts.join(&step.out)
@@ -104,21 +109,7 @@ impl Store {
         if !dir.is_dir() {
             return Ok(Found::Damaged(vec![Change::of(Kind::Result, "its result was deleted")]));
         }
-        let mut changes = Vec::new();
-        let files = by_name(digests.parts(&dir)?);
-        let names: BTreeSet<&String> = record.files.keys().chain(files.keys()).collect();
-        for name in names {
-            let what = match (record.files.get(name), files.get(name)) {
-                (Some(old), Some(new)) if old == new => continue,
-                (Some(_), Some(_)) => "changed",
-                (Some(_), None) => "deleted",
-                (None, _) => "added",
-            };
-            changes.push(Change::of(Kind::Result, &format!("{name} of its result was {what}")));
-        }
-        if !dir.join("manifest.json").is_file() {
-            changes.push(Change::of(Kind::Result, "manifest.json of its result was deleted"));
-        }
+        let changes = damage(&dir, &record, digests)?;
         Ok(if changes.is_empty() { Found::Whole } else { Found::Damaged(changes) })
     }
 
@@ -199,6 +190,26 @@ impl Store {
     }
 }
 
+/// In what a result's files differ from its record.
+pub fn damage(dir: &Path, record: &Record, digests: &mut Digests) -> io::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let files = by_name(digests.parts(dir)?);
+    let names: BTreeSet<&String> = record.files.keys().chain(files.keys()).collect();
+    for name in names {
+        let what = match (record.files.get(name), files.get(name)) {
+            (Some(old), Some(new)) if old == new => continue,
+            (Some(_), Some(_)) => "changed",
+            (Some(_), None) => "deleted",
+            (None, _) => "added",
+        };
+        changes.push(Change::of(Kind::Result, &format!("{name} of its result was {what}")));
+    }
+    if !dir.join("manifest.json").is_file() {
+        changes.push(Change::of(Kind::Result, "manifest.json of its result was deleted"));
+    }
+    Ok(changes)
+}
+
 /// The part of a key that names its result.
 pub fn short(key: &str) -> &str {
     &key[..16.min(key.len())]
@@ -210,16 +221,18 @@ fn link_target(step: &Step, key: &str) -> PathBuf {
     up.join("store").join(step.program.name()).join(short(key))
 }
 
-/// The lock of a result's folder.
-fn lock_path(result: &Path) -> PathBuf {
+/// The lock under which a runner makes a result.
+pub fn lock_path(result: &Path) -> PathBuf {
     result.with_file_name(format!(".{}.run.lock", result.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-fn record_path(result: &Path) -> PathBuf {
+/// The file with the record of a result.
+pub fn record_path(result: &Path) -> PathBuf {
     result.with_extension("json")
 }
 
-fn read_record(result: &Path) -> Option<Record> {
+/// The record of the result in a folder; `None` if there is none, or it cannot be read.
+pub fn read_record(result: &Path) -> Option<Record> {
     serde_json::from_slice(&fs_err::read(record_path(result)).ok()?).ok()
 }
 
