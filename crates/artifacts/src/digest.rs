@@ -8,7 +8,8 @@
 //! [`NOT_CONTENT`] lists the names that a directory's digest leaves out: they say how a run went, not what it made.
 //! Hidden entries (a leading dot) are left out too: partial outputs and editors' files.
 
-use std::io;
+use crate::progress::Progress;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Files that say how a run went (times, host), not what it made.
@@ -21,22 +22,51 @@ pub fn bytes(bytes: &[u8]) -> String {
 
 /// The digest of a file's content.
 pub fn file(path: &Path) -> io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs_err::File::open(path)?)?;
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(files(std::slice::from_ref(&path.to_owned()))?.remove(0))
 }
+
+/// The digests of files. What takes long (gigabytes) shows its progress; the cores share the work on a large file.
+pub fn files(paths: &[PathBuf]) -> io::Result<Vec<String>> {
+    let mut n_bytes = 0;
+    for path in paths {
+        n_bytes += fs_err::metadata(path)?.len();
+    }
+    let progress = (n_bytes >= LONG).then(|| Progress::new("hashing", n_bytes, "bytes"));
+    let mut buffer = vec![0; READ.min(n_bytes as usize + 1)];
+    let digests = paths.iter().map(|path| {
+        let mut hasher = blake3::Hasher::new();
+        let mut file = fs_err::File::open(path)?;
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                return Ok(hasher.finalize().to_hex().to_string());
+            }
+            hasher.update_rayon(&buffer[..n]);
+            if let Some(progress) = &progress {
+                progress.inc(n as u64);
+            }
+        }
+    });
+    let digests = digests.collect();
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    digests
+}
+
+/// Bytes whose hashing takes about a second.
+const LONG: u64 = 1 << 30;
+/// Bytes read at once: enough for the cores to share.
+const READ: usize = 1 << 20;
 
 /// The digest of a file, or of a directory's whole content.
 pub fn path(path: &Path) -> io::Result<String> {
     if fs_err::metadata(path)?.is_file() {
         return file(path);
     }
-    let files = content_files(path)?;
-    let mut parts = Vec::with_capacity(files.len());
-    for relative in files {
-        parts.push((relative.clone(), file(&path.join(relative))?));
-    }
-    Ok(of_parts(&parts))
+    let names = content_files(path)?;
+    let digests = files(&names.iter().map(|name| path.join(name)).collect::<Vec<_>>())?;
+    Ok(of_parts(&names.into_iter().zip(digests).collect::<Vec<_>>()))
 }
 
 /// A directory's digest from its files' relative paths and digests, in the order of [`content_files`].
@@ -88,6 +118,17 @@ fn collect(root: &Path, relative: &Path, above: &mut Vec<PathBuf>, files: &mut V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_files_are_hashed_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        let content: Vec<u8> = (0..3 * READ + 17).map(|i| (i * i / 7) as u8).collect();
+        for n in [0, 1, 1 << 17, READ - 1, READ, READ + 1, content.len()] {
+            fs_err::write(&path, &content[..n]).unwrap();
+            assert_eq!(file(&path).unwrap(), bytes(&content[..n]), "{n} bytes");
+        }
+    }
 
     #[test]
     fn directories_by_content() {

@@ -52,15 +52,16 @@ impl Digests {
     /// The digest of a file or directory, equal to [`digest::path`].
     pub fn path(&mut self, path: &Path) -> io::Result<String> {
         if fs_err::metadata(path)?.is_file() {
-            return self.file(path);
+            return Ok(self.files(std::slice::from_ref(&path.to_owned()))?.remove(0));
         }
         Ok(digest::of_parts(&self.parts(path)?))
     }
 
     /// The files of a directory that its digest covers, with their digests.
     pub fn parts(&mut self, dir: &Path) -> io::Result<Vec<(PathBuf, String)>> {
-        let files = digest::content_files(dir)?;
-        files.into_iter().map(|relative| Ok((relative.clone(), self.file(&dir.join(&relative))?))).collect()
+        let names = digest::content_files(dir)?;
+        let digests = self.files(&names.iter().map(|name| dir.join(name)).collect::<Vec<_>>())?;
+        Ok(names.into_iter().zip(digests).collect())
     }
 
     /// Forgets what is known of the files of a directory, so that they are read again.
@@ -83,22 +84,24 @@ impl Digests {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path) -> io::Result<String> {
-        self.n_checked += 1;
-        let name = self.name(path);
-        let stamp = stamp(path)?;
-        if let Some(entry) = self.entries.get(&name)
-            && entry.stamp == stamp
-        {
-            return Ok(entry.digest.clone());
+    fn files(&mut self, paths: &[PathBuf]) -> io::Result<Vec<String>> {
+        self.n_checked += paths.len();
+        let (mut unread, mut stamps) = (Vec::new(), Vec::new());
+        for path in paths {
+            let stamp = stamp(path)?;
+            if self.entries.get(&self.name(path)).is_none_or(|entry| entry.stamp != stamp) {
+                stamps.push(settle(path, stamp)?);
+                unread.push(path.clone());
+            }
         }
-        let stamp = settle(path, stamp)?;
-        self.n_read += 1;
-        self.n_bytes += stamp.0;
-        let digest = digest::file(path)?;
-        self.entries.insert(name, Entry { stamp, digest: digest.clone() });
-        self.changed = true;
-        Ok(digest)
+        self.n_read += unread.len();
+        self.n_bytes += stamps.iter().map(|stamp| stamp.0).sum::<u64>();
+        self.changed |= !unread.is_empty();
+        let digests = digest::files(&unread)?;
+        for ((path, stamp), digest) in unread.iter().zip(stamps).zip(digests) {
+            self.entries.insert(self.name(path), Entry { stamp, digest });
+        }
+        Ok(paths.iter().map(|path| self.entries[&self.name(path)].digest.clone()).collect())
     }
 
     /// Relative to the artifacts folder for what lies in it, so that a moved folder keeps its entries.

@@ -233,9 +233,9 @@ impl Runner<'_> {
         }
         let why = match &assessment.state {
             State::Run { changes } if !forced => reason(changes),
-            _ => self.forced_reason(step, key),
+            _ => "asked for".to_owned(),
         };
-        say("run", &step.name, &why);
+        say("run", &step.name, &(why + &self.discards(step, key)));
         // A program refuses to replace a folder that does not look like its own.
         let is_foreign = result.exists() && !result.join("manifest.json").is_file();
         let aside = if is_foreign { Some(self.store.set_aside(step, key)?) } else { None };
@@ -301,12 +301,13 @@ impl Runner<'_> {
         self.options.force.contains(&step.name)
     }
 
-    fn forced_reason(&self, step: &Step, key: &str) -> String {
+    /// What running a step again loses: the result that it has, if it is there.
+    fn discards(&self, step: &Step, key: &str) -> String {
         match self.store.record(step, key) {
-            Some(record) if record.wall_seconds > 0.0 => {
-                format!("asked for; this replaces a result that took {}", duration(record.wall_seconds))
+            Some(record) if record.wall_seconds > 0.0 && self.store.result(step, key).is_dir() => {
+                format!("; this discards a result that took {}", duration(record.wall_seconds))
             }
-            _ => "asked for".to_owned(),
+            _ => String::new(),
         }
     }
 

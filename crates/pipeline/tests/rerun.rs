@@ -1,4 +1,21 @@
 //! Stages rerun exactly when they must. Through the real binary, with scripts for stage programs.
+//!
+//! The twelve behaviours of the runner, and their tests:
+//!
+//! | behaviour | test |
+//! |---|---|
+//! | 1 a second run does nothing and is fast | `a_second_run_starts_no_process_and_reads_no_file` |
+//! | 2 cosmetics do not count | `cosmetics_do_not_count` |
+//! | 3 meaning counts, and exactly what depends on it runs | `a_used_parameter_counts_and_an_unused_does_not`, `a_parameter_that_is_no_longer_used_counts`, `another_version_of_a_stage_counts`, `changed_input_reruns_its_dependents_only` |
+//! | 4 a stage that came out identical stops the wave | `identical_output_stops_the_wave` |
+//! | 5 going back restores without running | `going_back_restores_without_running` |
+//! | 6 inputs are recorded before the run and checked after | failure.rs: `an_input_that_changes_under_a_running_stage_spoils_its_result` |
+//! | 7 all or nothing under kill -9 | failure.rs: `a_killed_stage_leaves_no_result`; tests/tests/kills with the real stages |
+//! | 8 an interrupted stage continues where it was | tests/tests/kills, crates/pretrain/tests/stage.rs |
+//! | 9 a lock dies with its owner; a second runner waits, then reuses | failure.rs: `a_lock_outlives_a_killed_runner_only_as_long_as_its_stage`, `a_second_runner_waits_and_reuses` |
+//! | 10 it says why, and what a rerun discards | `dry_run_and_status_and_explain_start_nothing`, `force_and_only` |
+//! | 11 a deleted or damaged result is noticed | `deleted_and_damaged_results_are_noticed` |
+//! | 12 everything wrong with a definition is reported before any work | mistakes.rs |
 
 mod common;
 
@@ -64,6 +81,43 @@ fn a_used_parameter_counts_and_an_unused_does_not() {
 }
 
 #[test]
+fn a_parameter_that_is_no_longer_used_counts() {
+    let world = World::new();
+    world.pretrain("");
+    world.edit("pipelines/pretrain.yaml", "    params: [model, pretrain]", "    params: [pretrain]");
+    let run = world.pretrain("");
+    assert_eq!(run.started, ["pretrain"]);
+    assert!(
+        run.line("run", "pretrain").contains("(parameter model.architecture transformer -> none, "),
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn another_version_of_a_stage_counts() {
+    let world = World::new();
+    world.pretrain("");
+    // As an earlier version would have left it: another key, and its number in the record.
+    let result = fs_err::canonicalize(world.path("artifacts/my/shards")).unwrap();
+    let record = fs_err::read_to_string(result.with_extension("json")).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    (record["entered"]["version"], record["key"]) = (0.into(), "0".repeat(64).into());
+    let older = result.with_file_name("0".repeat(16));
+    fs_err::write(older.with_extension("json"), record.to_string()).unwrap();
+    fs_err::remove_file(result.with_extension("json")).unwrap();
+    fs_err::rename(&result, &older).unwrap();
+    world.remove("artifacts/my/shards");
+    let target = Path::new("../store/shard").join("0".repeat(16));
+    fs_err::os::unix::fs::symlink(target, world.path("artifacts/my/shards")).unwrap();
+    let run = world.pretrain("");
+    assert_eq!(run.started, ["shard"], "it came out the same: pretrain need not run");
+    let version = gpt1_artifacts::version::SHARD;
+    let why = format!("(the program's version 0 -> {version})");
+    assert!(run.line("run", "shards").ends_with(&why), "{}", run.stderr());
+}
+
+#[test]
 fn a_variable_sets_a_parameter() {
     let world = World::new();
     world.pretrain("");
@@ -119,7 +173,12 @@ fn deleted_and_damaged_results_are_noticed() {
     world.write("artifacts/my/shards/result.txt", &whole.to_uppercase());
     let run = world.pretrain("");
     assert_eq!(run.started, ["shard"], "rebuilt as it was, so that pretrain need not run");
-    assert!(run.line("run", "shards").ends_with("(result.txt of its result was changed)"), "{}", run.stderr());
+    assert!(
+        run.line("run", "shards")
+            .ends_with("(result.txt of its result was changed; this discards a result that took 9 h 12 m)"),
+        "{}",
+        run.stderr()
+    );
     assert_eq!(world.read("artifacts/my/shards/result.txt"), whole);
 
     world.remove("artifacts/my/shards/result.txt");
@@ -177,7 +236,7 @@ fn force_and_only() {
     let forced = world.pretrain("--force shards");
     assert_eq!(forced.started, ["shard"], "its result came out identical");
     let line = forced.line("run", "shards");
-    assert!(line.ends_with("(asked for; this replaces a result that took 9 h 12 m)"), "{line}");
+    assert!(line.ends_with("(asked for; this discards a result that took 9 h 12 m)"), "{line}");
     assert_eq!(world.pretrain("--only shards").started, ["shard"]);
     assert_eq!(world.pretrain("--only shards --set shards.seed=3").started, ["shard"]);
     let stale = world.go("run pipelines/pretrain.yaml --set preset=my.yaml --only shards --set tokenizer.n_merges=9");
