@@ -65,10 +65,12 @@ pub fn from_text<T: Serialize + DeserializeOwned>(path: &Path, text: &str, sets:
     }
     // Not of the text: a key that it leaves to its default can be set too.
     let mut tree = serde_json::to_value(&parsed).map_err(std::io::Error::other)?;
+    add_missing(&mut tree, parse(path, text)?);
     for set in sets {
         apply(&mut tree, set)?;
         // One at a time, so that the error can name the override that does not fit.
-        T::deserialize(&tree).map_err(|error| ConfigError::Set { set: set.clone(), message: error.to_string() })?;
+        T::deserialize(&tree)
+            .map_err(|error| ConfigError::Set { set: set.clone(), message: explained(&error.to_string()) })?;
     }
     T::deserialize(&tree).map_err(|error| ConfigError::Set { set: sets.join(" "), message: error.to_string() })
 }
@@ -81,7 +83,32 @@ fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError>
     })
 }
 
-/// Puts the value of `a.b=c` into the tree; every key but the last must exist.
+/// Adds what the text says and the type does not record.
+fn add_missing(tree: &mut Value, written: Value) {
+    let (Value::Object(tree), Value::Object(written)) = (tree, written) else { return };
+    for (key, value) in written {
+        match tree.get_mut(&key) {
+            Some(at) => add_missing(at, value),
+            None => _ = tree.insert(key, value),
+        }
+    }
+}
+
+/// What serde says of an unknown key, with the nearest of the known ones.
+fn explained(message: &str) -> String {
+    if !message.starts_with("unknown field") {
+        return message.to_owned();
+    }
+    // unknown field `a`, expected one of `b`, `c`
+    let mut names = message.split('`').skip(1).step_by(2);
+    let key = names.next().unwrap_or_default();
+    let known: Vec<&str> = names.collect();
+    let hint = nearest(key, &known).map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+    format!("there is no key {key}{hint}; known here: {}", known.join(", "))
+}
+
+/// Puts the value of `a.b=c` into the tree. A key that the tree lacks is added: whether it is one that is left out when it has
+/// its default, or none at all, the type that the tree is read as will say.
 fn apply(tree: &mut Value, set: &str) -> Result<(), ConfigError> {
     let wrong = |message: String| ConfigError::Set { set: set.to_owned(), message };
     let (key, value) =
@@ -93,13 +120,8 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), ConfigError> {
         let Value::Object(map) = at else {
             return Err(wrong(format!("{so_far} is a value, it has no key {part}")));
         };
-        if !map.contains_key(part) {
-            let known: Vec<&str> = map.keys().map(String::as_str).collect();
-            let hint = nearest(part, &known).map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            return Err(wrong(format!("there is no key {part}{hint}; known here: {}", known.join(", "))));
-        }
         so_far = if so_far.is_empty() { part.to_owned() } else { format!("{so_far}.{part}") };
-        at = map.get_mut(part).expect("looked up above");
+        at = map.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
     *at = value;
     Ok(())

@@ -9,10 +9,11 @@
 //! | `state.json` | [`State`]: the update, what it belongs to, the digests of the other files |
 //!
 //! What else an update depends on (order of the data, dropout) is a function of the seed and the update's number. The
-//! folder appears in one step when all of it is on the disk; the last two are kept. The leading dot keeps checkpoints out
-//! of the output's digest, should a run be killed in the moment between its completion and their removal.
+//! folder appears in one step when all of it is on the disk; the last few are kept, and the best. The leading dot keeps
+//! checkpoints out of the output's digest, should a run be killed in the moment between its completion and their removal.
 
 use crate::adam::Adam;
+use crate::best::Best;
 use gpt1_artifacts::{digest, numbered, output};
 use gpt1_model::{Layout, Model, ModelError};
 use safetensors::tensor::{Dtype, TensorView};
@@ -27,8 +28,6 @@ use std::path::{Path, PathBuf};
 pub const FOLDER: &str = ".checkpoints";
 /// What their names begin with.
 const KIND: &str = "checkpoint";
-/// Checkpoints kept.
-const KEPT: usize = 2;
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
@@ -47,7 +46,13 @@ pub struct State {
     pub run_digest: String,
     /// Length of metrics.jsonl at this update.
     pub metrics_bytes: u64,
-    /// The stage's own state, such as the best score so far.
+    /// Length of the TensorBoard event file at this update.
+    #[serde(default)]
+    pub events_bytes: u64,
+    /// The best evaluation so far, whose checkpoint is kept too.
+    #[serde(default)]
+    pub best: Option<Best>,
+    /// The stage's own state, such as its last evaluation.
     pub stage: Value,
     /// BLAKE3 digests of the other files.
     pub files: BTreeMap<String, String>,
@@ -108,10 +113,16 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last two; returns its path. `files` of `state` is
-/// filled in here.
-pub fn save(out: &Path, model: &Model, adam: &Adam, mut state: State) -> Result<PathBuf, CheckpointError> {
-    let name = format!("{KIND}-{}", state.update);
+/// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last `n_kept` and the best; returns its path. `files`
+/// of `state` is filled in here.
+pub fn save(
+    out: &Path,
+    model: &Model,
+    adam: &Adam,
+    mut state: State,
+    n_kept: usize,
+) -> Result<PathBuf, CheckpointError> {
+    let name = name_of(state.update);
     // One of that name is left by a run that continued from an earlier one because this one was damaged.
     let path = numbered::write(&out.join(FOLDER), &name, |partial| -> Result<(), CheckpointError> {
         model.save(partial)?;
@@ -123,15 +134,27 @@ pub fn save(out: &Path, model: &Model, adam: &Adam, mut state: State) -> Result<
         }
         Ok(output::write_json(&partial.join(STATE), &state)?)
     })?;
-    for (_, old) in list(out)?.into_iter().rev().skip(KEPT) {
+    // A later one is of no use any more: this run has begun before it, because it was damaged.
+    let (until_now, later): (Vec<_>, Vec<_>) = list(out)?.into_iter().partition(|(update, _)| *update <= state.update);
+    let is_best = |update: u64| state.best.is_some_and(|best| best.update == update);
+    let older = until_now.into_iter().rev().skip(n_kept).filter(|(update, _)| !is_best(*update));
+    for (_, old) in older.chain(later) {
         fs_err::remove_dir_all(old)?;
     }
     Ok(path)
 }
 
+/// The model of the checkpoint of an update.
+pub fn model(out: &Path, update: u64) -> Result<Model, CheckpointError> {
+    let path = of_update(out, update);
+    check_files(&path, &read_state(&path)?, &[MODEL])?;
+    Ok(Model::load(&path)?)
+}
+
 /// Reads the latest checkpoint that is whole into `model` and `adam`; `None` if there is none. A damaged one is named on
 /// stderr and the one before it is tried. `metrics_bytes` is the present length of metrics.jsonl: a checkpoint that was
-/// made when it was longer cannot be continued exactly and counts as damaged.
+/// made when it was longer cannot be continued exactly and counts as damaged; so does one whose best is damaged, if the result
+/// will hold the best model (`keep_best`).
 ///
 /// A checkpoint of another run or of another shape is an error: it is whole, and not ours to pass over. Nothing is
 /// changed then.
@@ -139,11 +162,12 @@ pub fn load_latest(
     out: &Path,
     run_digest: &str,
     metrics_bytes: u64,
+    keep_best: bool,
     model: &mut Model,
     adam: &mut Adam,
 ) -> Result<Option<State>, CheckpointError> {
     for (_, path) in list(out)?.into_iter().rev() {
-        match load(&path, run_digest, metrics_bytes, model, adam) {
+        match load(&path, run_digest, metrics_bytes, keep_best, model, adam) {
             Ok(state) => return Ok(Some(state)),
             Err(error @ (CheckpointError::Shape { .. } | CheckpointError::OtherRun { .. })) => return Err(error),
             Err(error) => {
@@ -165,6 +189,14 @@ pub fn remove_all(out: &Path) -> io::Result<()> {
     if folder.exists() { fs_err::remove_dir_all(folder) } else { Ok(()) }
 }
 
+fn name_of(update: u64) -> String {
+    format!("{KIND}-{update}")
+}
+
+fn of_update(out: &Path, update: u64) -> PathBuf {
+    out.join(FOLDER).join(name_of(update))
+}
+
 /// Checkpoints by update, ascending.
 fn list(out: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     numbered::list(&out.join(FOLDER), KIND)
@@ -174,12 +206,11 @@ fn load(
     path: &Path,
     run_digest: &str,
     metrics_bytes: u64,
+    keep_best: bool,
     model: &mut Model,
     adam: &mut Adam,
 ) -> Result<State, CheckpointError> {
-    let damaged = |file: &str, message: String| CheckpointError::Damaged { path: path.join(file), message };
-    let state: State =
-        serde_json::from_slice(&fs_err::read(path.join(STATE))?).map_err(|error| damaged(STATE, error.to_string()))?;
+    let state = read_state(path)?;
     if state.run_digest != run_digest {
         return Err(CheckpointError::OtherRun {
             path: path.to_owned(),
@@ -188,17 +219,15 @@ fn load(
             found: state.run_digest,
         });
     }
-    for name in [MODEL, OPTIMIZER] {
-        let expected = state.files.get(name).ok_or_else(|| damaged(STATE, format!("no digest of {name}")))?;
-        let found = digest::file(&path.join(name))?;
-        if found != *expected {
-            return Err(damaged(name, format!("expected the digest {expected}, found {found}")));
-        }
-    }
+    check_files(path, &state, &[MODEL, OPTIMIZER])?;
     if metrics_bytes < state.metrics_bytes {
         let message =
             format!("metrics.jsonl had {} bytes at this update and has {metrics_bytes} now", state.metrics_bytes);
-        return Err(damaged(STATE, message));
+        return Err(damaged(path, STATE, message));
+    }
+    if let Some(best) = state.best.filter(|best| keep_best && best.update != state.update) {
+        let best = path.with_file_name(name_of(best.update));
+        check_files(&best, &read_state(&best)?, &[MODEL])?;
     }
     let saved = Model::load(path)?;
     let expected_layout = &model.params.layout;
@@ -210,6 +239,27 @@ fn load(
     let [m, v] = moments;
     (adam.m.data, adam.v.data, adam.n_updates) = (m, v, state.update);
     Ok(state)
+}
+
+fn read_state(path: &Path) -> Result<State, CheckpointError> {
+    let bytes = fs_err::read(path.join(STATE))?;
+    serde_json::from_slice(&bytes).map_err(|error| damaged(path, STATE, error.to_string()))
+}
+
+/// Compares files of a checkpoint with their digests.
+fn check_files(path: &Path, state: &State, names: &[&str]) -> Result<(), CheckpointError> {
+    for name in names {
+        let expected = state.files.get(*name).ok_or_else(|| damaged(path, STATE, format!("no digest of {name}")))?;
+        let found = digest::file(&path.join(name))?;
+        if found != *expected {
+            return Err(damaged(path, name, format!("expected the digest {expected}, found {found}")));
+        }
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, file: &str, message: String) -> CheckpointError {
+    CheckpointError::Damaged { path: path.join(file), message }
 }
 
 /// The first tensor in which two layouts differ: its name, its shape in each.
