@@ -11,6 +11,7 @@ use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
+use gpt1_artifacts::progress::Progress;
 use gpt1_artifacts::version;
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
@@ -276,8 +277,10 @@ fn draw_samples(model: &Model, encoder: &Encoder, tokens: &Tokens, pretrain: &Pr
     };
     let prompts = prompts(encoder, tokens, pretrain.n_samples);
     let model = SamplingModel::new(model, Precision::F32);
+    let progress = Progress::brief("sampling", prompts.len() as u64, "continuations");
     let sample = |(number, prompt): (usize, &Vec<u32>)| {
         let drawn = draw(&model, encoder.n_vocab(), prompt, &drawing, number as u64);
+        progress.inc(1);
         let (prompt, drawn) = (encoder.decode(prompt), encoder.decode(&drawn));
         format!("[{}] {} ... {}\n\n", number + 1, prompt.trim(), drawn.trim())
     };

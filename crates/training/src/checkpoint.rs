@@ -14,15 +14,17 @@
 
 use crate::adam::Adam;
 use crate::best::Best;
-use gpt1_artifacts::{digest, numbered, output};
-use gpt1_model::{Layout, Model, ModelError};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
+use gpt1_artifacts::{digest, numbered, output, progress};
+use gpt1_model::{Layout, Model, ModelError, write_tensors};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The folder of the checkpoints in the output being written.
 pub const FOLDER: &str = ".checkpoints";
@@ -64,15 +66,7 @@ pub enum CheckpointError {
     /// Reading or writing failed; the message names the path.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A tensor file could not be written: a full disk, a quota.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: SafeTensorError,
-    },
-    /// The model could not be written or read.
+    /// The model or the optimiser's moments could not be written or read.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A file of the checkpoint is not what was written.
@@ -122,23 +116,24 @@ pub fn save(
     mut state: State,
     n_kept: usize,
 ) -> Result<PathBuf, CheckpointError> {
-    let name = name_of(state.update);
+    let (name, began) = (name_of(state.update), Instant::now());
     // One of that name is left by a run that continued from an earlier one because this one was damaged.
     let path = numbered::write(&out.join(FOLDER), &name, |partial| -> Result<(), CheckpointError> {
         model.save(partial)?;
         write_moments(&partial.join(OPTIMIZER), adam)?;
         for name in [MODEL, OPTIMIZER] {
             let path = partial.join(name);
-            fs_err::File::open(&path)?.sync_all()?;
             state.files.insert(name.to_owned(), digest::file(&path)?);
         }
         Ok(output::write_json(&partial.join(STATE), &state)?)
     })?;
+    log::info!("{}: written in {:.3} s", path.display(), began.elapsed().as_secs_f64());
     // A later one is of no use any more: this run has begun before it, because it was damaged.
     let (until_now, later): (Vec<_>, Vec<_>) = list(out)?.into_iter().partition(|(update, _)| *update <= state.update);
     let is_best = |update: u64| state.best.is_some_and(|best| best.update == update);
     let older = until_now.into_iter().rev().skip(n_kept).filter(|(update, _)| !is_best(*update));
     for (_, old) in older.chain(later) {
+        log::debug!("{}: removed", old.display());
         fs_err::remove_dir_all(old)?;
     }
     Ok(path)
@@ -167,11 +162,15 @@ pub fn load_latest(
     adam: &mut Adam,
 ) -> Result<Option<State>, CheckpointError> {
     for (_, path) in list(out)?.into_iter().rev() {
+        let began = Instant::now();
         match load(&path, run_digest, metrics_bytes, keep_best, model, adam) {
-            Ok(state) => return Ok(Some(state)),
+            Ok(state) => {
+                log::info!("{}: read in {:.3} s", path.display(), began.elapsed().as_secs_f64());
+                return Ok(Some(state));
+            }
             Err(error @ (CheckpointError::Shape { .. } | CheckpointError::OtherRun { .. })) => return Err(error),
             Err(error) => {
-                eprintln!("warning: {error}\n  the checkpoint before it will be used, or the run begins anew");
+                log::warn!("{error}\n  the checkpoint before it will be used, or the run begins anew");
             }
         }
     }
@@ -274,22 +273,18 @@ fn differences(expected: &Layout, found: &Layout) -> Option<(String, String, Str
         .find(|(_, expected, found)| expected != found)
 }
 
-fn write_moments(path: &Path, adam: &Adam) -> Result<(), CheckpointError> {
-    let wrong = |source| CheckpointError::Write { path: path.to_owned(), source };
-    let mut tensors = Vec::new();
-    for (moment, params) in MOMENTS.into_iter().zip([&adam.m, &adam.v]) {
-        for tensor in &params.layout.tensors {
-            let bytes = bytemuck::cast_slice(&params.data[tensor.range.clone()]);
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(wrong)?;
-            tensors.push((format!("{moment}.{}", tensor.name), view));
-        }
-    }
-    safetensors::serialize_to_file(tensors, None, path).map_err(wrong)
+fn write_moments(path: &Path, adam: &Adam) -> Result<(), ModelError> {
+    let moments = MOMENTS.into_iter().zip([&adam.m, &adam.v]);
+    let all: Vec<_> = moments
+        .flat_map(|(name, params)| params.layout.tensors.iter().map(move |tensor| (name, params, tensor)))
+        .collect();
+    let tensors: Vec<_> = all.iter().map(|(name, _, t)| (format!("{name}.{}", t.name), t.shape.clone())).collect();
+    write_tensors(path, &tensors, |i| Cow::Borrowed(&all[i].1.data[all[i].2.range.clone()]))
 }
 
 /// Reads the two moments as flat vectors of the layout.
 fn read_moments(path: &Path, layout: &Layout) -> Result<[Vec<f32>; 2], CheckpointError> {
-    let bytes = fs_err::read(path)?;
+    let bytes = progress::read(path)?;
     let damaged = |message: String| CheckpointError::Damaged { path: path.to_owned(), message };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut moments = [vec![0.0; layout.n_params], vec![0.0; layout.n_params]];

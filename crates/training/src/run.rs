@@ -176,6 +176,7 @@ pub fn run(
         adam.update(&mut model.params, &grads, &settings.adam, factor, clip_scale(norm, settings.adam.max_grad_norm));
 
         let finished = adam.n_updates;
+        log::trace!("update {finished}: loss {}, gradient norm {norm}, {} tokens", done.loss, done.n_tokens);
         let last = finished == settings.n_updates;
         n_tokens += done.n_tokens;
         if last || finished.is_multiple_of(settings.log_interval) {
@@ -191,6 +192,9 @@ pub fn run(
         let pause = Instant::now();
         let values = whole("evaluation", || evaluate(finished, model, stage))?;
         log_values(settings, &mut metrics, &progress, finished, n_tokens, &values)?;
+        if !values.is_empty() {
+            log::debug!("update {finished}: evaluated in {:.3} s", pause.elapsed().as_secs_f64());
+        }
         let is_best = settings.best.judge(finished, &values, &mut best);
         if last || is_best || finished.is_multiple_of(settings.checkpoint_interval) {
             save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
