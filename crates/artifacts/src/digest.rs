@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Files that say how a run went (times, host), not what it made.
-pub const NOT_CONTENT: [&str; 2] = ["manifest.json", "timing.jsonl"];
+pub const NOT_CONTENT: [&str; 3] = ["manifest.json", "timing.jsonl", "events.out.tfevents.0.gpt1"];
 
 /// The digest of some bytes.
 pub fn bytes(bytes: &[u8]) -> String {

@@ -12,10 +12,12 @@ pub fn parse_or_exit<T: clap::Parser>() -> T {
     })
 }
 
-/// Runs a stage's `run` function and turns its result into the process's exit code.
+/// Begins logging, runs a stage's `run` function and turns its result into the process's exit code.
 ///
 /// An error is printed on stderr as `error: ...`, each cause on a line of its own; a panic is our fault (exit code 2).
 pub fn run_main(stage: &str, run: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    crate::log::start();
+    log::info!("gpt1-{stage} {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,

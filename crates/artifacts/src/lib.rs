@@ -1,9 +1,10 @@
-//! What all stages share: outputs that appear all at once, the manifest, content digests, progress, configuration with
-//! positions in its errors, and exit codes.
+//! What all stages share: outputs that appear all at once, the manifest, content digests, progress, logging, configuration
+//! with positions in its errors, and exit codes.
 
 pub mod config;
 pub mod digest;
 mod exit;
+mod log;
 pub mod manifest;
 pub mod numbered;
 pub mod output;

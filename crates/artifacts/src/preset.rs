@@ -160,6 +160,15 @@ pub struct PretrainConfig {
     /// Updates between checkpoints.
     #[schemars(range(min = 1))]
     pub checkpoint_interval: u64,
+    /// The last so many checkpoints are kept while training, and the best. It never changes a result, so it is not recorded and
+    /// enters no key.
+    #[serde(default = "two", skip_serializing)]
+    #[schemars(range(min = 1))]
+    pub n_checkpoints: usize,
+    /// Keep the model of the lowest validation loss, too, in `best/`. Recorded if true, so that the keys of results from before
+    /// this setting hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_best: bool,
     /// Models to keep in `snapshots/`: the last, that of half its updates, of a quarter ..., and the initial one; 0: none.
     #[serde(default)]
     pub n_snapshots: usize,
@@ -226,9 +235,20 @@ pub struct FinetuneConfig {
     /// Updates between checkpoints.
     #[schemars(range(min = 1))]
     pub checkpoint_interval: u64,
+    /// The last so many checkpoints are kept while training, and the best; as in pre-training.
+    #[serde(default = "two", skip_serializing)]
+    #[schemars(range(min = 1))]
+    pub n_checkpoints: usize,
+    /// Keep the model of the best score on the development set after an epoch, too, in `best/`; recorded if true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_best: bool,
     /// Updates between lines of metrics.jsonl.
     #[schemars(range(min = 1))]
     pub log_interval: u64,
+}
+
+fn two() -> usize {
+    2
 }
 
 fn units_of_the_paper() -> usize {
@@ -334,6 +354,30 @@ mod tests {
         assert_eq!((load(&[]).architecture, load(&[]).n_units), (Architecture::Transformer, 2048));
         let lstm = load(&["model.architecture=lstm".to_owned(), "model.n_units=5".to_owned()]);
         assert_eq!((lstm.architecture, lstm.n_units, lstm.n_embd), (Architecture::Lstm, 5, 128));
+    }
+
+    #[test]
+    fn what_checkpoints_are_kept_is_not_in_the_key() {
+        let preset = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+            Preset::load("tiny", &sets).unwrap()
+        };
+        let entered = |preset: &Preset| serde_json::to_string(preset).unwrap();
+        let (plain, five) = (preset(&[]), preset(&["pretrain.n_checkpoints=5", "finetune.n_checkpoints=1"]));
+        assert_eq!((plain.pretrain.n_checkpoints, five.pretrain.n_checkpoints), (2, 5));
+        assert_eq!(entered(&plain), entered(&five));
+        assert!(!entered(&plain).contains("keep_best"));
+        for key in ["pretrain.keep_best=true", "finetune.keep_best=true"] {
+            assert!(entered(&preset(&[key])).contains("\"keep_best\":true"), "{key} changes the result");
+        }
+        // A file's value stays when something else is set.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.yaml");
+        fs_err::write(&path, BUILT_IN[0].1.replace("n_checkpoints: 2", "n_checkpoints: 7")).unwrap();
+        let mine = Preset::load(path.to_str().unwrap(), &["pretrain.seed=3".to_owned()]).unwrap();
+        assert_eq!((mine.pretrain.n_checkpoints, mine.finetune.n_checkpoints, mine.pretrain.seed), (7, 7, 3));
+        let error = Preset::load("tiny", &["pretrain.n_checkpoints=0".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("pretrain.n_checkpoints = 0: expected a whole number, at least 1"), "{error}");
     }
 
     #[test]

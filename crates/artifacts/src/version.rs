@@ -1,7 +1,7 @@
 //! The versions of the stages, which enter their keys: a stage of another version runs again.
 //!
 //! **When to raise one:** whenever the same inputs, parameters and arguments would give another result than before, that is,
-//! other bytes in any file but manifest.json and timing.jsonl. A faster way to the same bytes is no new version.
+//! other bytes in any file but those of [`crate::digest::NOT_CONTENT`]. A faster way to the same bytes is no new version.
 
 /// `gpt1-sample-data`.
 pub const SAMPLE_DATA: u32 = 3;
@@ -20,4 +20,4 @@ pub const EVALUATE: u32 = 3;
 /// `gpt1-evaluate zero-shot`.
 pub const ZERO_SHOT: u32 = 1;
 /// `gpt1-evaluate report`.
-pub const REPORT: u32 = 1;
+pub const REPORT: u32 = 2;

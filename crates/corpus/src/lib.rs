@@ -132,6 +132,7 @@ impl Corpus {
     ) -> Result<(), E> {
         let mut reading = Reading { n_documents: 0, n_reported: 0, progress, sink };
         for file in &self.files {
+            log::debug!("{}: {} bytes", file.path.display(), file.n_bytes);
             match file.kind {
                 FileKind::Text => text::read(file, &mut reading)?,
                 FileKind::JsonLines => jsonl::read(file, &mut reading)?,

@@ -175,14 +175,15 @@ th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #ddd;
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; }
 small { color: #555; font-size: .8em; }
-figure { margin: 1rem 0; }
-figure svg { width: 100%; height: auto; }
+figure { margin: 1rem 0; overflow-x: auto; }
+figure svg { width: 100%; min-width: 40rem; height: auto; }
 figcaption { color: #333; }
 .contents { padding-left: 1.2rem; }
 .wide { overflow-x: auto; }
 @media print {
   body { margin: 0; max-width: none; font-size: 11pt; }
   section { break-inside: avoid; }
+  figure svg { min-width: 0; }
   a { color: inherit; text-decoration: none; }
 }
 ";

@@ -2,7 +2,6 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use std::fmt::Display;
 
 /// A plot.
 pub struct Plot<'a> {
@@ -81,8 +80,8 @@ impl Plot<'_> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(RGBColor(225, 225, 225))
             .x_labels(9)
-            .x_label_formatter(&|x| number(*x))
-            .y_label_formatter(&|y| number(*y))
+            .x_label_formatter(&|x| number(*x, x1 - x0))
+            .y_label_formatter(&|y| number(*y, y1 - y0))
             .x_desc(self.x)
             .y_desc(self.y)
             .label_style(text(14))
@@ -138,12 +137,21 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         .fold(None, |range: Option<(f64, f64)>, v| Some(range.map_or((v, v), |(low, high)| (low.min(v), high.max(v)))))
 }
 
-/// As few digits as tell the labels of an axis apart.
-fn number(x: f64) -> String {
-    let rounded = (x * 1000.0).round() / 1000.0;
-    // No -0.
-    let shown: &dyn Display = if rounded == 0.0 { &0 } else { &rounded };
-    shown.to_string()
+/// As few digits as tell the labels of an axis apart that is `span` long; those of a very short one as 2.5e-4.
+fn number(x: f64, span: f64) -> String {
+    // What rounding has left of zero, and no -0.
+    if x.abs() < 1e-6 * span {
+        return "0".to_owned();
+    }
+    let unit = 10f64.powf((span / 1000.0).log10().floor());
+    let rounded = (x / unit).round() * unit;
+    if span < 1e-3 {
+        let text = format!("{rounded:.1e}");
+        return text.replace(".0e", "e");
+    }
+    // Twelve digits are more than an axis has, and leave out what the product adds.
+    let text = format!("{rounded:.12}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -166,6 +174,18 @@ mod tests {
         }
         assert_eq!(Plot { x: "", y: "", curves: Vec::new() }.svg().unwrap(), "");
         let one = Curve { points: vec![(1.0, 1.0)], ..curve("one", false) };
+        for (x, span, shown) in [
+            (2.5e-4, 3e-4, "2.5e-4"),
+            (0.0015, 0.0016, "0.0015"),
+            (2e-4, 0.0016, "0.0002"),
+            (5e-5, 3e-4, "5e-5"),
+            (-1e-19, 3e-4, "0"),
+            (300_000.0, 1e6, "300000"),
+            (0.1 + 0.2, 1.0, "0.3"),
+            (-2.5, 10.0, "-2.5"),
+        ] {
+            assert_eq!(number(x, span), shown);
+        }
         assert!(Plot { x: "", y: "", curves: vec![one] }.svg().unwrap().contains("<circle"));
     }
 }

@@ -87,6 +87,55 @@ fn figures_and_tables_of_what_there_is() {
     }
 }
 
+/// A pre-training alone, and with one task.
+#[test]
+fn one_pretraining_is_enough_for_a_page_with_its_curves() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let model = place.path().join("model");
+    let config = gpt1_model::Config {
+        vocab_size: 9,
+        n_positions: 4,
+        n_embd: 4,
+        n_layer: 1,
+        n_head: 1,
+        n_units: None,
+        embd_pdrop: 0.0,
+        resid_pdrop: 0.0,
+        attn_pdrop: 0.0,
+        layer_norm_epsilon: 1e-5,
+        initializer_range: 0.02,
+    };
+    fs_err::create_dir(&model).unwrap();
+    config.write(&model).unwrap();
+    let manifest = gpt1_artifacts::manifest::Manifest::start("pretrain", 1, &Value::Null);
+    gpt1_artifacts::output::write_json(&model.join("manifest.json"), &manifest).unwrap();
+    let lines: Vec<String> = (1..=20)
+        .flat_map(|u| {
+            let training = json!({"update": u, "tokens": u, "loss": 3.0 / f64::from(u), "learning_rate": 2.5e-4 / f64::from(u), "grad_norm": 1.5});
+            let validation = json!({"update": u, "tokens": u, "validation_loss": 4.0 / f64::from(u)});
+            [training, validation].map(|line| line.to_string())
+        })
+        .collect();
+    fs_err::write(model.join("metrics.jsonl"), lines.join("\n")).unwrap();
+    let task = scores(&place.path().join("rte"), "rte", "accuracy", 0.75, &json!({}));
+    for (more, n_sections) in [(&[][..], 1), (&["--scores", &task], 2)] {
+        let output = report(&[&["--pretrain", &at("model"), "--out", &at("report")], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let page = fs_err::read_to_string(place.path().join("report/report.html")).unwrap();
+        assert_eq!(page.matches("<section").count(), n_sections);
+        assert_eq!(page.matches("<svg").count(), 3, "loss, learning rate, gradient norm");
+        for wanted in ["loss (nats a token)", "\nlearning rate\n", "\ngradient norm\n", "\n2e-4\n"] {
+            assert!(page.contains(wanted), "{wanted}");
+        }
+    }
+    // What metrics.jsonl lacks is not drawn.
+    fs_err::write(model.join("metrics.jsonl"), "{\"update\":1,\"loss\":2.0}\n{\"update\":2,\"loss\":1.0}\n").unwrap();
+    assert!(report(&["--pretrain", &at("model"), "--out", &at("report")]).status.success());
+    let page = fs_err::read_to_string(place.path().join("report/report.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 1);
+}
+
 #[test]
 fn folders_without_results_are_named() {
     let place = tempfile::tempdir().unwrap();

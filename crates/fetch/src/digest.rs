@@ -1,6 +1,7 @@
 //! The digests that the world publishes its files with: SHA-256, and the ids of git's blobs.
 
 use crate::catalogue::Digests;
+use gpt1_artifacts::progress::Progress;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -12,6 +13,8 @@ pub fn of_file(path: &Path) -> io::Result<(Digests, u64)> {
     let bytes = file.metadata()?.len();
     let (mut sha256, mut git_blob) = (Sha256::new(), Sha1::new());
     git_blob.update(format!("blob {bytes}\0"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let progress = Progress::brief(&format!("checking {name}"), bytes, "bytes");
     let mut buffer = vec![0; 1 << 18];
     loop {
         let n = file.read(&mut buffer)?;
@@ -20,6 +23,7 @@ pub fn of_file(path: &Path) -> io::Result<(Digests, u64)> {
         }
         sha256.update(&buffer[..n]);
         git_blob.update(&buffer[..n]);
+        progress.inc(n as u64);
     }
     let digests = Digests { sha256: Some(hex(&sha256.finalize())), git_blob: Some(hex(&git_blob.finalize())) };
     Ok((digests, bytes))

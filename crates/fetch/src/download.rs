@@ -83,7 +83,7 @@ fn check(path: &Path, url: String, source: &Source, options: &Options) -> Result
         if !options.accept_unknown_digest {
             return Err(FetchError::UnknownDigest { url, bytes, sha256, git_blob });
         }
-        eprintln!("warning: {url}: no digest is known of this file; accepted with sha256 {sha256}");
+        log::warn!("{url}: no digest is known of this file; accepted with sha256 {sha256}");
     }
     Ok(Arrived { path: path.to_owned(), url, bytes, digests: found })
 }

@@ -112,8 +112,10 @@ pub fn ask(agent: &Agent, url: &str, have: u64, known: Option<&Version>) -> Resu
             request = request.header(header::IF_RANGE, validator);
         }
     }
+    log::debug!("GET {} from byte {have} on", without_secrets(url));
     let response = request.call().map_err(|error| failure(url, error))?;
     let status = response.status();
+    log::debug!("{}: {status}, {:?} bytes follow", without_secrets(url), response.body().content_length());
     let headers = response.headers();
     let version = version(url, headers);
     let range = text(headers, &header::CONTENT_RANGE).and_then(content_range);
@@ -151,6 +153,15 @@ pub fn ask(agent: &Agent, url: &str, have: u64, known: Option<&Version>) -> Resu
             Err(FetchError::Refused { url: url.to_owned(), message, hint }.into())
         }
     }
+}
+
+/// An address without what may be somebody's own: user and password before the host, the query behind the path.
+fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
@@ -209,6 +220,18 @@ pub fn read_reason(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logged_addresses_hold_no_secrets() {
+        for (url, logged) in [
+            ("https://a.org/x/y.zip", "https://a.org/x/y.zip"),
+            ("https://me:pass@a.org:8/x@y?token=1#z", "https://a.org:8/x@y"),
+            ("http://a@b@c.org?token=1", "http://c.org"),
+            ("file", "file"),
+        ] {
+            assert_eq!(without_secrets(url), logged);
+        }
+    }
 
     #[test]
     fn content_ranges() {

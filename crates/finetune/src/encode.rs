@@ -1,6 +1,7 @@
 //! From a split's texts to the sequences that the model reads.
 
 use crate::FinetuneError;
+use gpt1_artifacts::progress::Progress;
 use gpt1_model::{Batch, Form};
 use gpt1_tasks::{Dataset, Special, Task};
 use gpt1_tokenize::Encoder;
@@ -20,12 +21,22 @@ pub struct Encoded {
     pub n_truncated: usize,
 }
 
+/// Enough for all cores, few enough that progress can be seen.
+const TEXTS_AT_ONCE: usize = 4096;
+
 /// Encodes all texts of a split on all cores and applies the task's input transformation (paper 3.3), at most `n_ctx` tokens
 /// a sequence.
 pub fn encode(dataset: &Dataset, encoder: &Encoder, special: &Special, n_ctx: usize) -> Result<Encoded, FinetuneError> {
     let task = dataset.task;
     let texts: Vec<&str> = dataset.examples.iter().flat_map(|e| e.texts.iter().map(String::as_str)).collect();
-    let mut ids = encoder.encode_batch(&texts).into_iter();
+    let progress =
+        Progress::brief(&format!("encoding {} {}", task.title(), dataset.split), texts.len() as u64, "texts");
+    let mut ids = Vec::with_capacity(texts.len());
+    for some in texts.chunks(TEXTS_AT_ONCE) {
+        ids.extend(encoder.encode_batch(some));
+        progress.inc(some.len() as u64);
+    }
+    let mut ids = ids.into_iter();
     let n_outputs = task.n_outputs();
     let mut encoded =
         Encoded { form: form(task), sequences: Vec::new(), targets: Vec::new(), n_outputs, n_truncated: 0 };

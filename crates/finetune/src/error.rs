@@ -4,6 +4,7 @@ use gpt1_artifacts::output::OutputError;
 use gpt1_model::ModelError;
 use gpt1_tasks::{Split, Task, TaskError};
 use gpt1_tokenize::VocabularyError;
+use gpt1_training::checkpoint::CheckpointError;
 use gpt1_training::{PlanError, TrainError};
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +30,9 @@ pub enum FinetuneError {
     /// Training stopped.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The best model's checkpoint cannot be used.
+    #[error(transparent)]
+    Best(#[from] CheckpointError),
     /// Reading or writing failed; the message names the file.
     #[error(transparent)]
     Io(#[from] io::Error),

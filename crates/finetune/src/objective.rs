@@ -55,6 +55,7 @@ pub fn gradients(
         }
         run.fill(data, examples, first_id);
         first_id += examples.len() as u64;
+        log::trace!("{} examples at once, {} tokens", examples.len(), run.batch.tokens.len());
         forward(model, &run.batch, dropout, &mut ws);
         if recipe.lm_coef > 0.0 {
             let (targets, weights) = next_tokens(&run, recipe.lm_coef / n_sequences);

@@ -2,6 +2,7 @@
 
 use crate::encode::{Encoded, Run};
 use crate::runs;
+use gpt1_artifacts::progress::Progress;
 use gpt1_model::{Examples, Model, Workspace, classifier_loss, forward};
 use gpt1_tasks::{Dataset, Metric, Target, scores};
 use std::fmt::Write;
@@ -33,6 +34,8 @@ pub fn score(model: &Model, dataset: &Dataset, encoded: &Encoded) -> Scored {
     let mut workspace = Workspace::new(&model.config);
     let mut ws = workspace.hold(model);
     let mut run = Run::default();
+    let what = format!("{} {}", dataset.task.title(), dataset.split);
+    let progress = Progress::brief(&what, by_length.len() as u64, "examples");
     for part in runs(&by_length, |example| encoded.n_tokens_of(example)) {
         run.fill(encoded, part, 0);
         forward(model, &run.batch, None, &mut ws);
@@ -46,6 +49,7 @@ pub fn score(model: &Model, dataset: &Dataset, encoded: &Encoded) -> Scored {
         };
         let found = classifier_loss(model, &examples, None, &mut ws, None);
         loss += found.loss;
+        progress.inc(part.len() as u64);
         for (example, found) in part.iter().zip(found.logits.chunks_exact(n_outputs)) {
             logits[*example as usize * n_outputs..][..n_outputs].copy_from_slice(found);
         }

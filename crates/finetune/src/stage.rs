@@ -11,7 +11,9 @@ use gpt1_artifacts::version;
 use gpt1_model::{Config, Dropout, Model, Workspace};
 use gpt1_tasks::{Dataset, Metric, Special, Split, Target, Task, majority, majority_scores};
 use gpt1_tokenize::Encoder;
-use gpt1_training::{AdamConfig, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint};
+use gpt1_training::{
+    AdamConfig, Best, Criterion, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint, write_best,
+};
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -99,7 +101,7 @@ struct Data {
 }
 
 /// Fine-tunes a model and writes its directory: `config.json`, `model.safetensors`, the vocabulary's files, `task.json`,
-/// `metrics.jsonl`. An interrupted run with the same options continues and ends with the same bytes.
+/// `metrics.jsonl`, and `best/`, the model of the best epoch, if the preset says so. An interrupted run with the same options continues and ends with the same bytes.
 ///
 /// # Errors
 /// Anything wrong with model, vocabulary, data or output; an earlier output is then untouched.
@@ -129,13 +131,13 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
     let out = OutputDir::begin(&options.out, &run_key)?;
 
     let data = prepare(train_set, dev_set, &encoder, &special, model.config.n_positions)?;
-    let settings = settings(config, data.train.n_examples(), &run_key);
+    let settings = settings(config, *task, data.train.n_examples(), &run_key);
     plan(&model.config, config, &data, settings.n_updates, options.n_threads)?;
 
     let mut dev = Value::Null;
-    match train(&settings, out.path(), &mut model, &data, config, &mut dev)? {
-        Outcome::Interrupted { signal } => return Ok(Ended::Interrupted { signal }),
-        Outcome::Finished => {}
+    let (outcome, best) = train(&settings, out.path(), &mut model, &data, config, &mut dev)?;
+    if let Outcome::Interrupted { signal } = outcome {
+        return Ok(Ended::Interrupted { signal });
     }
     model.save(out.path())?;
     encoder.copy_files_to(out.path())?;
@@ -147,7 +149,14 @@ pub fn run(options: &Options) -> Result<Ended, FinetuneError> {
         n_layer_transferred: config.n_layer_transferred.filter(|_| init_digest.is_some()),
         architecture: model.config.architecture().to_owned(),
     };
-    TaskFile::new(*task, encoder.n_vocab(), training, init_digest, data.majority).write(out.path())?;
+    let task_file = TaskFile::new(*task, encoder.n_vocab(), training, init_digest, data.majority);
+    task_file.write(out.path())?;
+    if config.keep_best {
+        let best = write_best(out.path(), best.map_or(settings.n_updates, |best| best.update))?;
+        encoder.copy_files_to(&best)?;
+        task_file.write(&best)?;
+    }
+    manifest.note("best", best);
     manifest.note("dev", &dev);
     manifest.note("n_train", data.train.n_examples());
     manifest.note("n_truncated", data.train.n_truncated);
@@ -246,7 +255,7 @@ fn prepare(
     Ok(Data { train, dev, dev_set, majority, majority_scores })
 }
 
-fn settings(config: &FinetuneConfig, n_examples: usize, run_key: &Value) -> Settings {
+fn settings(config: &FinetuneConfig, task: Task, n_examples: usize, run_key: &Value) -> Settings {
     let n_updates = updates_per_epoch(n_examples, config) * config.n_epochs as u64;
     Settings {
         n_updates,
@@ -261,6 +270,11 @@ fn settings(config: &FinetuneConfig, n_examples: usize, run_key: &Value) -> Sett
         schedule: Schedule::WarmupLinear { warmup_fraction: config.warmup_fraction, total: n_updates },
         log_interval: config.log_interval,
         checkpoint_interval: config.checkpoint_interval,
+        n_checkpoints: config.n_checkpoints,
+        evaluated_on: "dev",
+        // The metric that the paper's tables report.
+        best: Criterion { name: dev_name(task.metrics()[0]), lower_is_better: false },
+        keep_best: config.keep_best,
         run_digest: digest::bytes(run_key.to_string().as_bytes()),
         ids_are: "examples (rows of the training set, from 0)",
     }
@@ -295,7 +309,7 @@ fn plan(
     Ok(plan.check_memory()?)
 }
 
-/// All updates, with the development set scored after each epoch; `dev` becomes the last of those scores.
+/// All updates, with the development set scored after each epoch; `dev` becomes the last of those scores. Returns the best, too.
 fn train(
     settings: &Settings,
     out: &Path,
@@ -303,7 +317,7 @@ fn train(
     data: &Data,
     config: &FinetuneConfig,
     dev: &mut Value,
-) -> Result<Outcome, FinetuneError> {
+) -> Result<(Outcome, Option<Best>), FinetuneError> {
     let per_epoch = updates_per_epoch(data.train.n_examples(), config);
     let recipe = Recipe { lm_coef: config.lm_coef, clf_pdrop: config.clf_pdrop };
     let interrupt = Interrupt::listen()?;
@@ -343,9 +357,9 @@ fn train(
         *dev = Value::Object(by_name);
         Ok(values)
     };
-    let outcome = gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?;
+    let ended = gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?;
     interrupt.stop_at_once();
-    Ok(outcome)
+    Ok(ended)
 }
 
 /// The metric's key in metrics.jsonl.

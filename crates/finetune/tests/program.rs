@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Place, sets};
+use gpt1_finetune::TaskModel;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ fn wait_for_checkpoint(place: &Place, out: &str, at: u64, child: &mut Child) {
 #[test]
 fn killed_and_continued_is_the_same_run() {
     let place = Place::new(320);
-    let more = ["finetune.n_epochs=4", "finetune.checkpoint_interval=3"];
+    let more = ["finetune.n_epochs=4", "finetune.checkpoint_interval=3", "finetune.keep_best=true"];
     let (code, stderr) = run(command(&place, "mrpc", "whole", &more).arg("--threads").arg("1"));
     assert_eq!(code, 0, "{stderr}");
 
@@ -77,6 +78,12 @@ fn killed_and_continued_is_the_same_run() {
     assert_eq!(
         names(&whole),
         [
+            "best/config.json",
+            "best/merges.txt",
+            "best/model.safetensors",
+            "best/task.json",
+            "best/tokenizer.json",
+            "best/vocab.json",
             "config.json",
             "merges.txt",
             "metrics.jsonl",
@@ -90,6 +97,20 @@ fn killed_and_continued_is_the_same_run() {
     for (a, b) in whole.iter().zip(&killed) {
         assert!(a == b, "{} differs", a.0);
     }
+    // The best is a model of the task, of the first epoch with the highest score.
+    let task = "mrpc".parse().unwrap();
+    let TaskModel { file, model, encoder } = TaskModel::load(&place.join("whole/best"), task).unwrap();
+    let dev = gpt1_tasks::read(task, &place.data, gpt1_tasks::Split::Dev).unwrap();
+    let encoded = gpt1_finetune::encode(&dev, &encoder, &file.special(), model.config.n_positions).unwrap();
+    gpt1_kernels::Precision::choose("auto").unwrap();
+    let scored = gpt1_finetune::score(&model, &dev, &encoded);
+    let (metric, value) = scored.scores.unwrap()[0];
+    let epochs = common::metric(&place.join("whole"), &format!("dev_{}", metric.name()));
+    let highest = epochs.iter().copied().fold(f64::MIN, f64::max);
+    assert_eq!(value, highest, "{epochs:?}");
+    let first = epochs.iter().position(|value| *value == highest).unwrap();
+    let losses = common::metric(&place.join("whole"), "dev_loss");
+    assert_eq!(scored.loss.unwrap(), losses[first], "{losses:?}");
 }
 
 #[test]

@@ -61,10 +61,13 @@ pub fn start(n_threads: Option<usize>) -> Result<usize, StartError> {
     }
     for (m, k, n) in [(1, 7, 5), (33, 64, 17), (64, 129, 96), (37, 300, 260)] {
         let error = product_error(m, k, n);
+        log::debug!("BLAS: a product of ({m}, {k}) and ({k}, {n}) is off by {error:e} at most");
         if !error.is_finite() || error > 1e-3 {
             return Err(StartError::Blas { m, k, n, error });
         }
     }
+    let f32_through = if crate::is_blas(crate::Precision::F32) { "BLAS" } else { "our own" };
+    log::info!("{n_threads} threads, CPU path {:?}, f32 products through {f32_through}", crate::cpu::level());
     Ok(n_threads)
 }
 

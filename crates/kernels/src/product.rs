@@ -67,6 +67,7 @@ impl Precision {
             }
             precision => precision,
         };
+        log::info!("precision {}, asked for {name}", precision.name());
         CHOSEN_BF16.store(precision == Precision::Bf16, Ordering::Relaxed);
         Ok(precision)
     }

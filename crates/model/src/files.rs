@@ -3,6 +3,7 @@
 
 use crate::half::{from_bf16, from_f16};
 use crate::{Config, Layout, Model, ModelError, Params, Tensor, no_weights};
+use gpt1_artifacts::progress::{self, Progress};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A model that was read, and how it was found.
 #[derive(Debug)]
@@ -35,7 +37,8 @@ impl Model {
     pub fn find(dir: &Path) -> Result<Found, ModelError> {
         let paths = weight_files(dir)?;
         let config = Config::read(dir)?;
-        let contents: Vec<Vec<u8>> = paths.iter().map(fs_err::read).collect::<Result<_, _>>()?;
+        let began = Instant::now();
+        let contents: Vec<Vec<u8>> = paths.iter().map(|path| progress::read(path)).collect::<Result<_, _>>()?;
         let mut tensors = BTreeMap::new();
         for (path, bytes) in paths.iter().zip(&contents) {
             add_tensors(path, bytes, &mut tensors)?;
@@ -59,6 +62,13 @@ impl Model {
         if tensors.contains_key(HEAD) {
             notes.push(format!("{HEAD}: left out, it is the token embedding"));
         }
+        log::info!(
+            "{}: a model of {} parameters in {} tensors, read in {:.3} s",
+            dir.display(),
+            layout.n_params,
+            layout.tensors.len(),
+            began.elapsed().as_secs_f64()
+        );
         let files = [vec![dir.join("config.json")], paths].concat();
         Ok(Found { model: Model { config, params }, files, dtypes, notes })
     }
@@ -103,6 +113,9 @@ pub fn write_tensors<'a>(
     }
     let mut header = serde_json::to_vec(&header).map_err(std::io::Error::other)?;
     header.resize(header.len().next_multiple_of(8), b' ');
+    let began = Instant::now();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let progress = Progress::brief(&format!("writing {name}"), at as u64, "bytes");
     gpt1_artifacts::output::write_atomic(path, |w| {
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(&header)?;
@@ -113,9 +126,11 @@ pub fn write_tensors<'a>(
             } else {
                 values.iter().try_for_each(|x| w.write_all(&x.to_le_bytes()))?;
             }
+            progress.inc(4 * values.len() as u64);
         }
         Ok(())
     })?;
+    log::debug!("wrote {}: {at} bytes in {:.3} s", path.display(), began.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -325,16 +325,16 @@ impl Runner<'_> {
 /// Says what a result shows to be wrong with its program or with us.
 fn warn_about(step: &Step, result: &Path, differs: bool) {
     if differs {
-        eprintln!(
-            "warning: {} gave another result than before from the same inputs: it should not depend on anything else",
+        log::warn!(
+            "{} gave another result than before from the same inputs: it should not depend on anything else",
             step.name
         );
     }
     if let Ok(manifest) = gpt1_artifacts::manifest::Manifest::read(result)
         && manifest.stage_version != step.program.version
     {
-        eprintln!(
-            "warning: {} says that it is version {}, this runner knows version {}: build both from the same sources",
+        log::warn!(
+            "{} says that it is version {}, this runner knows version {}: build both from the same sources",
             step.program.file_name(),
             manifest.stage_version,
             step.program.version

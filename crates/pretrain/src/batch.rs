@@ -3,6 +3,7 @@
 //! L1 = -1/n sum_i ln P(u_i | u_0 .. u_{i-1}), the mean over all n target tokens of an update (paper 3.1, equation 1). A
 //! window is n_ctx + 1 tokens: all but the last are inputs, all but the first targets.
 
+use gpt1_artifacts::progress::Progress;
 use gpt1_model::{Batch, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
 use gpt1_shard::Tokens;
 
@@ -63,6 +64,7 @@ pub fn gradients(
             return None;
         }
         inputs.fill(micro_batch, i * micro_batch_size, weight);
+        log::trace!("micro batch {i}: {} windows, {} tokens", micro_batch.len(), inputs.targets.len());
         let Inputs { batch, targets, weights } = inputs;
         forward(model, batch, Some(dropout), &mut workspace);
         loss += lm_loss(model, targets, weights, &mut workspace, Some(grads));
@@ -76,10 +78,12 @@ pub fn loss(model: &Model, windows: &[Vec<u32>], micro_batch_size: usize, scratc
     let mut sum = 0.0;
     let Scratch { workspace, inputs } = scratch;
     let mut workspace = workspace.hold(model);
+    let progress = Progress::brief("evaluating", windows.len() as u64, "windows");
     for micro_batch in windows.chunks(micro_batch_size) {
         inputs.fill(micro_batch, 0, 1.0);
         forward(model, &inputs.batch, None, &mut workspace);
         sum += lm_loss(model, &inputs.targets, &inputs.weights, &mut workspace, None);
+        progress.inc(micro_batch.len() as u64);
     }
     sum / n_targets(windows) as f64
 }

@@ -5,19 +5,22 @@ use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
 use crate::snapshots::Snapshots;
 use crate::{baseline, sample};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
+use gpt1_artifacts::progress::Progress;
 use gpt1_artifacts::version;
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, SamplingModel};
 use gpt1_shard::{Split, Tokens, Windows};
 use gpt1_tokenize::Encoder;
-use gpt1_training::{AdamConfig, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint};
+use gpt1_training::{
+    AdamConfig, Criterion, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint, write_best,
+};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::f64::consts::LN_2;
@@ -82,6 +85,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     eprintln!("{plan}");
     plan.check_memory()?;
     held_out.announce();
+    if pretrain.keep_best && held_out.windows.is_empty() {
+        bail!(
+            "pretrain.keep_best: there is no text to judge models by\n  hint: make shards with shards.validation_fraction above 0, or leave keep_best out"
+        );
+    }
     let snapshots = Snapshots::new(pretrain.n_snapshots, n_updates);
     snapshots.announce();
 
@@ -98,7 +106,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let mut last_evaluation = Value::Null;
     let watch = args.profile.then(Watch::begin);
     let mut n_steps = 0;
-    let outcome = gpt1_training::run(
+    let (outcome, best) = gpt1_training::run(
         &settings,
         out.path(),
         &mut model,
@@ -143,6 +151,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     output::write_atomic(&out.join("samples.txt"), |w| w.write_all(samples.as_bytes()))?;
     model.save(out.path()).context("cannot write the model")?;
     encoder.copy_files_to(out.path())?;
+    if pretrain.keep_best {
+        let best = write_best(out.path(), best.map_or(n_updates, |best| best.update))?;
+        encoder.copy_files_to(&best)?;
+    }
+    manifest.note("best", best);
     manifest.note("n_updates", n_updates);
     manifest.note("n_params", model.params.layout.n_params);
     manifest.note("validation", &last_evaluation);
@@ -154,6 +167,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     held_out.compare(&last_evaluation);
     let dir = result.display();
     eprintln!("model: {dir}");
+    if let Some(best) = best.filter(|best| best.update < n_updates) {
+        let kept = if pretrain.keep_best {
+            format!("kept in {dir}/best")
+        } else {
+            "pretrain.keep_best=true keeps it".to_owned()
+        };
+        eprintln!("the validation loss was lowest after update {}: {:.4}; {kept}", best.update, best.value);
+    }
     eprintln!("next: gpt1-pretrain sample --model {dir} --prompt \"once upon a time\"");
     eprintln!(
         "  or: gpt1-finetune --config {} --task rte --init {dir} --data DIR --out DIR (make finetune TASK=rte)",
@@ -237,6 +258,10 @@ fn settings(pretrain: &PretrainConfig, n_updates: u64, run_digest: String) -> Se
         schedule: Schedule::WarmupCosine { warmup_updates: pretrain.warmup_updates, total: n_updates },
         log_interval: pretrain.log_interval,
         checkpoint_interval: pretrain.checkpoint_interval,
+        n_checkpoints: pretrain.n_checkpoints,
+        evaluated_on: "validation",
+        best: Criterion { name: "validation_loss", lower_is_better: true },
+        keep_best: pretrain.keep_best,
         run_digest,
         ids_are: "windows (by their first token)",
     }
@@ -252,8 +277,10 @@ fn draw_samples(model: &Model, encoder: &Encoder, tokens: &Tokens, pretrain: &Pr
     };
     let prompts = prompts(encoder, tokens, pretrain.n_samples);
     let model = SamplingModel::new(model, Precision::F32);
+    let progress = Progress::brief("sampling", prompts.len() as u64, "continuations");
     let sample = |(number, prompt): (usize, &Vec<u32>)| {
         let drawn = draw(&model, encoder.n_vocab(), prompt, &drawing, number as u64);
+        progress.inc(1);
         let (prompt, drawn) = (encoder.decode(prompt), encoder.decode(&drawn));
         format!("[{}] {} ... {}\n\n", number + 1, prompt.trim(), drawn.trim())
     };

@@ -177,7 +177,7 @@ fn a_whole_run() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("model");
     let output = succeed(&out, &[]);
-    for name in RESULT.iter().chain(&["manifest.json", "timing.jsonl"]) {
+    for name in RESULT.iter().chain(&["manifest.json", "timing.jsonl", "events.out.tfevents.0.gpt1"]) {
         assert!(out.join(name).exists(), "{name}");
     }
     let hidden: Vec<_> = fs_err::read_dir(&out)
@@ -254,6 +254,69 @@ fn snapshots_are_models_of_their_updates() {
     for name in RESULT {
         assert!(fs_err::read(out.join(name)).unwrap() == fs_err::read(plain.join(name)).unwrap(), "{name} differs");
     }
+}
+
+/// Rates that grow until the model is spoilt: the best one is on the way.
+const SPOILT: [&str; 8] = [
+    "--set",
+    "pretrain.learning_rate=3.0",
+    "--set",
+    "pretrain.warmup_updates=230",
+    "--set",
+    "pretrain.max_updates=240",
+    "--set",
+    "pretrain.max_grad_norm=1.0",
+];
+
+#[test]
+fn the_best_model_is_kept_on_request_whatever_interrupts_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, whole, killed) = (dir.path().join("plain"), dir.path().join("whole"), dir.path().join("model"));
+    let keep_best = [&SPOILT[..], &["--set", "pretrain.keep_best=true", "--set", "pretrain.n_checkpoints=1"]].concat();
+    let log = stderr(&succeed(&plain, &SPOILT));
+    assert!(
+        log.contains("the validation loss was lowest after update ") && log.contains("keep_best=true keeps it"),
+        "{log}"
+    );
+    assert!(!plain.join("best").exists());
+
+    let log = stderr(&succeed(&whole, &keep_best));
+    assert!(log.contains(&format!("kept in {}/best", whole.display())), "{log}");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(whole.join("manifest.json")).unwrap()).unwrap();
+    let best = &manifest["extra"]["best"];
+    let lines = fs_err::read_to_string(whole.join("metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let losses: Vec<(u64, f64)> =
+        lines.filter_map(|line| Some((line["update"].as_u64()?, line["validation_loss"].as_f64()?))).collect();
+    let lowest = losses[1..].iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    assert_eq!((best["update"].as_u64(), best["value"].as_f64()), (Some(lowest.0), Some(lowest.1)));
+    assert!(lowest.0 < 240 && lowest.1 < 0.9 * losses.last().unwrap().1, "{losses:?}");
+    // A model directory, whose loss is the one recorded.
+    let model = gpt1_model::Model::load(&whole.join("best")).unwrap();
+    assert_ne!(model, gpt1_model::Model::load(&whole).unwrap());
+    let encoder = Encoder::from_dir(whole.join("best")).unwrap();
+    let shards = inputs().root.join("shards");
+    let tokens = gpt1_shard::Tokens::open(&shards, gpt1_shard::Split::Validation, &encoder.digest()).unwrap();
+    gpt1_kernels::start(None).unwrap();
+    gpt1_kernels::Precision::choose("auto").unwrap();
+    let windows = gpt1_pretrain::batch::consecutive_windows(&tokens, 16, 8);
+    let loss = gpt1_pretrain::batch::loss(&model, &windows, 4, &mut gpt1_pretrain::batch::Scratch::new(&model));
+    assert_eq!(loss, lowest.1);
+    // Nothing else differs from a run that does not keep it.
+    for name in RESULT {
+        assert!(fs_err::read(plain.join(name)).unwrap() == fs_err::read(whole.join(name)).unwrap(), "{name} differs");
+    }
+
+    for n_lines in [10, 60, 130, 220] {
+        let mut child = start_and_wait(dir.path(), &keep_best, n_lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!killed.exists(), "the run had ended before it could be killed");
+    }
+    succeed(&killed, &keep_best);
+    assert_same_result(&killed, &whole);
+    assert_eq!(gpt1_artifacts::digest::path(&killed).unwrap(), gpt1_artifacts::digest::path(&whole).unwrap());
 }
 
 #[test]

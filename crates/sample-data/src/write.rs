@@ -5,6 +5,7 @@ use crate::tasks::{self, File};
 use crate::world::World;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, OutputError, write_atomic};
+use gpt1_artifacts::progress::Progress;
 use gpt1_artifacts::version;
 use serde_json::json;
 use std::io::Write;
@@ -15,10 +16,12 @@ const README: &str = include_str!("../../../data/sample/README.md");
 /// Every file of a seed: `README.md`, `corpus/*.txt`, `tasks/...`.
 pub fn files(seed: u64) -> Vec<File> {
     let world = World::new(seed);
+    let progress = Progress::brief("telling stories", stories::N_FILES as u64, "files");
     let mut files = vec![File { path: "README.md".to_owned(), content: README.to_owned() }];
-    files.extend((0..stories::N_FILES).map(|number| File {
-        path: format!("corpus/stories-{:02}.txt", number + 1),
-        content: stories::file(&world, seed, number),
+    files.extend((0..stories::N_FILES).map(|number| {
+        progress.inc(1);
+        let path = format!("corpus/stories-{:02}.txt", number + 1);
+        File { path, content: stories::file(&world, seed, number) }
     }));
     files.extend(
         tasks::files(&world, seed).into_iter().map(|file| File { path: format!("tasks/{}", file.path), ..file }),

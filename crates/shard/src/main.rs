@@ -48,7 +48,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let encoder = Encoder::from_dir(&args.tokenizer)?;
     let corpus = Corpus::open(&args.corpus)?;
     if let Some(warning) = corpus.warning() {
-        eprintln!("warning: {warning}");
+        log::warn!("{warning}");
     }
     check_apart(&args.corpus, &args.out)?;
 

@@ -5,10 +5,12 @@ use crate::metadata::Metadata;
 use crate::split::Split;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, UInt16Type, UInt32Type, UInt64Type};
+use gpt1_artifacts::progress::Progress;
 use gpt1_corpus::parquet_file::{self, damaged, guarded};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Tokens to decode at once, about.
 const BATCH_TOKENS: u64 = 1 << 20;
@@ -48,12 +50,18 @@ impl Tokens {
         }
         .map_err(|_| too_large())?;
         let (mut n_bytes, mut n_documents) = (0, 0);
+        let began = Instant::now();
+        let n_shards = shards.len();
+        let progress = Progress::brief(&format!("reading the {split} shards"), n_tokens, "tokens");
         for shard in shards {
             n_bytes += shard.metadata.n_bytes;
             n_documents += shard.metadata.n_documents as usize;
             let path = shard.path.clone();
-            guarded(&path, || shard.decode(&mut ids))?;
+            log::debug!("{}: {} tokens", path.display(), shard.metadata.n_tokens);
+            guarded(&path, || shard.decode(&mut ids, &progress))?;
         }
+        let seconds = began.elapsed().as_secs_f64();
+        log::info!("{}: {n_tokens} tokens in {n_shards} {split} shards, read in {seconds:.3} s", dir.display());
         Ok(Tokens { ids, n_vocab: n_vocab as usize, n_bytes, n_documents })
     }
 
@@ -195,7 +203,7 @@ impl Shard {
     }
 
     /// Appends the shard's tokens, and compares everything decoded with the metadata.
-    fn decode(self, ids: &mut Ids) -> Result<(), ShardError> {
+    fn decode(self, ids: &mut Ids, progress: &Progress) -> Result<(), ShardError> {
         let Shard { path, metadata, builder, .. } = self;
         let n_rows = builder.metadata().file_metadata().num_rows().max(1) as u64;
         let tokens_per_row = (metadata.n_tokens / n_rows).max(1);
@@ -214,7 +222,9 @@ impl Shard {
             n_documents: 0,
         };
         for batch in batches {
+            let before = decoded.n_tokens;
             decoded.take(&batch.map_err(|error| damaged(&path, error))?, ids)?;
+            progress.inc(decoded.n_tokens - before);
         }
         decoded.compare()
     }

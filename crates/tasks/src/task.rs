@@ -140,6 +140,8 @@ pub fn read(task: Task, data_dir: &Path, split: Split) -> Result<Dataset, TaskEr
     if dataset.examples.is_empty() {
         return Err(TaskError::Empty { path: dataset.files.into_iter().next().unwrap_or_default(), split });
     }
+    let files: Vec<String> = dataset.files.iter().map(|file| file.display().to_string()).collect();
+    log::info!("{} {split}: {} examples from {}", task.title(), dataset.examples.len(), files.join(", "));
     Ok(dataset)
 }
 

@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use gpt1_artifacts::progress::Progress;
 use gpt1_tokenize::{Encoder, Stages};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
@@ -156,6 +157,8 @@ struct Source {
     name: String,
     reader: Box<dyn BufRead>,
     n_lines: u64,
+    /// Of a file whose results do not run over the terminal.
+    progress: Option<Progress>,
 }
 
 /// Some lines of a source, without their `\n`.
@@ -182,12 +185,14 @@ fn sources(files: &[PathBuf]) -> Result<Vec<Source>> {
 
 impl Source {
     fn open(path: &Path) -> Result<Source> {
-        let (name, reader): (_, Box<dyn BufRead>) = if path.as_os_str() == "-" {
-            ("standard input".to_owned(), Box::new(io::stdin().lock()))
-        } else {
-            (path.display().to_string(), Box::new(BufReader::with_capacity(1 << 16, fs_err::File::open(path)?)))
-        };
-        Ok(Source { name, reader, n_lines: 0 })
+        if path.as_os_str() == "-" {
+            let name = "standard input".to_owned();
+            return Ok(Source { name, reader: Box::new(io::stdin().lock()), n_lines: 0, progress: None });
+        }
+        let (name, file) = (path.display().to_string(), fs_err::File::open(path)?);
+        let size = file.metadata()?.len();
+        let progress = (!io::stdout().is_terminal()).then(|| Progress::brief(&name, size, "bytes"));
+        Ok(Source { name, reader: Box::new(BufReader::with_capacity(1 << 16, file)), n_lines: 0, progress })
     }
 
     /// All of it as one text.
@@ -218,6 +223,9 @@ impl Source {
             self.n_lines += 1;
             let line = String::from_utf8(line);
             lines.push(line.map_err(|error| not_utf8(&self.name, self.n_lines, "line", &error))?);
+        }
+        if let Some(progress) = &self.progress {
+            progress.inc(n_bytes as u64);
         }
         Ok((!lines.is_empty()).then_some(Lines { source: &self.name, first, texts: lines }))
     }

@@ -11,6 +11,7 @@ use crate::vocabulary::{END_OF_WORD, LINE_BREAK_ENTRY, Vocabulary, VocabularyErr
 use rayon::prelude::*;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 /// Raised when the same vocabulary gives other ids than before (cleaning, splitting, lower-casing).
 const RULES_VERSION: u32 = 2;
@@ -81,7 +82,11 @@ impl Encoder {
 
     /// Reads a directory's `vocab.json` and `merges.txt`, or OpenAI's `encoder_bpe_40000.json` and `vocab_40000.bpe`.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Encoder, VocabularyError> {
-        Vocabulary::from_dir(dir.as_ref()).map(Encoder::new)
+        let (dir, began) = (dir.as_ref(), Instant::now());
+        let encoder = Vocabulary::from_dir(dir).map(Encoder::new)?;
+        let seconds = began.elapsed().as_secs_f64();
+        log::info!("{}: a vocabulary of {} entries, read in {seconds:.3} s", dir.display(), encoder.n_vocab());
+        Ok(encoder)
     }
 
     /// The ids of a text. A line break inside the text is the id of `\n</w>`; an unknown character is id 0.

@@ -105,7 +105,7 @@ fn train(args: &TrainArgs) -> Result<()> {
     let config = Preset::load(&args.config, &args.sets)?.tokenizer;
     let corpus = Corpus::open(&args.corpus)?;
     if let Some(warning) = corpus.warning() {
-        eprintln!("warning: {warning}");
+        log::warn!("{warning}");
     }
     let mut manifest =
         Manifest::start("tokenize", version::TOKENIZE, &TrainConfig { tokenizer: &config, words: args.words });
@@ -122,8 +122,8 @@ fn train(args: &TrainArgs) -> Result<()> {
     let merges = learn::learn(&words, &alphabet, config.n_merges, config.min_frequency, |n| progress.set(n as u64));
     progress.finish();
     if merges.len() < config.n_merges {
-        eprintln!(
-            "warning: only {} of the {} merges asked for could be learned: no other pair occurs {} times in {} distinct words\n  hint: give more text, or set tokenizer.n_merges or tokenizer.min_frequency lower",
+        log::warn!(
+            "only {} of the {} merges asked for could be learned: no other pair occurs {} times in {} distinct words\n  hint: give more text, or set tokenizer.n_merges or tokenizer.min_frequency lower",
             merges.len(),
             config.n_merges,
             config.min_frequency,

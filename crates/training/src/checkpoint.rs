@@ -9,26 +9,27 @@
 //! | `state.json` | [`State`]: the update, what it belongs to, the digests of the other files |
 //!
 //! What else an update depends on (order of the data, dropout) is a function of the seed and the update's number. The
-//! folder appears in one step when all of it is on the disk; the last two are kept. The leading dot keeps checkpoints out
-//! of the output's digest, should a run be killed in the moment between its completion and their removal.
+//! folder appears in one step when all of it is on the disk; the last few are kept, and the best. The leading dot keeps
+//! checkpoints out of the output's digest, should a run be killed in the moment between its completion and their removal.
 
 use crate::adam::Adam;
-use gpt1_artifacts::{digest, numbered, output};
-use gpt1_model::{Layout, Model, ModelError};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
+use crate::best::Best;
+use gpt1_artifacts::{digest, numbered, output, progress};
+use gpt1_model::{Layout, Model, ModelError, write_tensors};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The folder of the checkpoints in the output being written.
 pub const FOLDER: &str = ".checkpoints";
 /// What their names begin with.
 const KIND: &str = "checkpoint";
-/// Checkpoints kept.
-const KEPT: usize = 2;
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
@@ -47,7 +48,13 @@ pub struct State {
     pub run_digest: String,
     /// Length of metrics.jsonl at this update.
     pub metrics_bytes: u64,
-    /// The stage's own state, such as the best score so far.
+    /// Length of the TensorBoard event file at this update.
+    #[serde(default)]
+    pub events_bytes: u64,
+    /// The best evaluation so far, whose checkpoint is kept too.
+    #[serde(default)]
+    pub best: Option<Best>,
+    /// The stage's own state, such as its last evaluation.
     pub stage: Value,
     /// BLAKE3 digests of the other files.
     pub files: BTreeMap<String, String>,
@@ -59,15 +66,7 @@ pub enum CheckpointError {
     /// Reading or writing failed; the message names the path.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A tensor file could not be written: a full disk, a quota.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: SafeTensorError,
-    },
-    /// The model could not be written or read.
+    /// The model or the optimiser's moments could not be written or read.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A file of the checkpoint is not what was written.
@@ -108,30 +107,49 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last two; returns its path. `files` of `state` is
-/// filled in here.
-pub fn save(out: &Path, model: &Model, adam: &Adam, mut state: State) -> Result<PathBuf, CheckpointError> {
-    let name = format!("{KIND}-{}", state.update);
+/// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last `n_kept` and the best; returns its path. `files`
+/// of `state` is filled in here.
+pub fn save(
+    out: &Path,
+    model: &Model,
+    adam: &Adam,
+    mut state: State,
+    n_kept: usize,
+) -> Result<PathBuf, CheckpointError> {
+    let (name, began) = (name_of(state.update), Instant::now());
     // One of that name is left by a run that continued from an earlier one because this one was damaged.
     let path = numbered::write(&out.join(FOLDER), &name, |partial| -> Result<(), CheckpointError> {
         model.save(partial)?;
         write_moments(&partial.join(OPTIMIZER), adam)?;
         for name in [MODEL, OPTIMIZER] {
             let path = partial.join(name);
-            fs_err::File::open(&path)?.sync_all()?;
             state.files.insert(name.to_owned(), digest::file(&path)?);
         }
         Ok(output::write_json(&partial.join(STATE), &state)?)
     })?;
-    for (_, old) in list(out)?.into_iter().rev().skip(KEPT) {
+    log::info!("{}: written in {:.3} s", path.display(), began.elapsed().as_secs_f64());
+    // A later one is of no use any more: this run has begun before it, because it was damaged.
+    let (until_now, later): (Vec<_>, Vec<_>) = list(out)?.into_iter().partition(|(update, _)| *update <= state.update);
+    let is_best = |update: u64| state.best.is_some_and(|best| best.update == update);
+    let older = until_now.into_iter().rev().skip(n_kept).filter(|(update, _)| !is_best(*update));
+    for (_, old) in older.chain(later) {
+        log::debug!("{}: removed", old.display());
         fs_err::remove_dir_all(old)?;
     }
     Ok(path)
 }
 
+/// The model of the checkpoint of an update.
+pub fn model(out: &Path, update: u64) -> Result<Model, CheckpointError> {
+    let path = of_update(out, update);
+    check_files(&path, &read_state(&path)?, &[MODEL])?;
+    Ok(Model::load(&path)?)
+}
+
 /// Reads the latest checkpoint that is whole into `model` and `adam`; `None` if there is none. A damaged one is named on
 /// stderr and the one before it is tried. `metrics_bytes` is the present length of metrics.jsonl: a checkpoint that was
-/// made when it was longer cannot be continued exactly and counts as damaged.
+/// made when it was longer cannot be continued exactly and counts as damaged; so does one whose best is damaged, if the result
+/// will hold the best model (`keep_best`).
 ///
 /// A checkpoint of another run or of another shape is an error: it is whole, and not ours to pass over. Nothing is
 /// changed then.
@@ -139,15 +157,20 @@ pub fn load_latest(
     out: &Path,
     run_digest: &str,
     metrics_bytes: u64,
+    keep_best: bool,
     model: &mut Model,
     adam: &mut Adam,
 ) -> Result<Option<State>, CheckpointError> {
     for (_, path) in list(out)?.into_iter().rev() {
-        match load(&path, run_digest, metrics_bytes, model, adam) {
-            Ok(state) => return Ok(Some(state)),
+        let began = Instant::now();
+        match load(&path, run_digest, metrics_bytes, keep_best, model, adam) {
+            Ok(state) => {
+                log::info!("{}: read in {:.3} s", path.display(), began.elapsed().as_secs_f64());
+                return Ok(Some(state));
+            }
             Err(error @ (CheckpointError::Shape { .. } | CheckpointError::OtherRun { .. })) => return Err(error),
             Err(error) => {
-                eprintln!("warning: {error}\n  the checkpoint before it will be used, or the run begins anew");
+                log::warn!("{error}\n  the checkpoint before it will be used, or the run begins anew");
             }
         }
     }
@@ -165,6 +188,14 @@ pub fn remove_all(out: &Path) -> io::Result<()> {
     if folder.exists() { fs_err::remove_dir_all(folder) } else { Ok(()) }
 }
 
+fn name_of(update: u64) -> String {
+    format!("{KIND}-{update}")
+}
+
+fn of_update(out: &Path, update: u64) -> PathBuf {
+    out.join(FOLDER).join(name_of(update))
+}
+
 /// Checkpoints by update, ascending.
 fn list(out: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     numbered::list(&out.join(FOLDER), KIND)
@@ -174,12 +205,11 @@ fn load(
     path: &Path,
     run_digest: &str,
     metrics_bytes: u64,
+    keep_best: bool,
     model: &mut Model,
     adam: &mut Adam,
 ) -> Result<State, CheckpointError> {
-    let damaged = |file: &str, message: String| CheckpointError::Damaged { path: path.join(file), message };
-    let state: State =
-        serde_json::from_slice(&fs_err::read(path.join(STATE))?).map_err(|error| damaged(STATE, error.to_string()))?;
+    let state = read_state(path)?;
     if state.run_digest != run_digest {
         return Err(CheckpointError::OtherRun {
             path: path.to_owned(),
@@ -188,17 +218,15 @@ fn load(
             found: state.run_digest,
         });
     }
-    for name in [MODEL, OPTIMIZER] {
-        let expected = state.files.get(name).ok_or_else(|| damaged(STATE, format!("no digest of {name}")))?;
-        let found = digest::file(&path.join(name))?;
-        if found != *expected {
-            return Err(damaged(name, format!("expected the digest {expected}, found {found}")));
-        }
-    }
+    check_files(path, &state, &[MODEL, OPTIMIZER])?;
     if metrics_bytes < state.metrics_bytes {
         let message =
             format!("metrics.jsonl had {} bytes at this update and has {metrics_bytes} now", state.metrics_bytes);
-        return Err(damaged(STATE, message));
+        return Err(damaged(path, STATE, message));
+    }
+    if let Some(best) = state.best.filter(|best| keep_best && best.update != state.update) {
+        let best = path.with_file_name(name_of(best.update));
+        check_files(&best, &read_state(&best)?, &[MODEL])?;
     }
     let saved = Model::load(path)?;
     let expected_layout = &model.params.layout;
@@ -210,6 +238,27 @@ fn load(
     let [m, v] = moments;
     (adam.m.data, adam.v.data, adam.n_updates) = (m, v, state.update);
     Ok(state)
+}
+
+fn read_state(path: &Path) -> Result<State, CheckpointError> {
+    let bytes = fs_err::read(path.join(STATE))?;
+    serde_json::from_slice(&bytes).map_err(|error| damaged(path, STATE, error.to_string()))
+}
+
+/// Compares files of a checkpoint with their digests.
+fn check_files(path: &Path, state: &State, names: &[&str]) -> Result<(), CheckpointError> {
+    for name in names {
+        let expected = state.files.get(*name).ok_or_else(|| damaged(path, STATE, format!("no digest of {name}")))?;
+        let found = digest::file(&path.join(name))?;
+        if found != *expected {
+            return Err(damaged(path, name, format!("expected the digest {expected}, found {found}")));
+        }
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, file: &str, message: String) -> CheckpointError {
+    CheckpointError::Damaged { path: path.join(file), message }
 }
 
 /// The first tensor in which two layouts differ: its name, its shape in each.
@@ -224,22 +273,18 @@ fn differences(expected: &Layout, found: &Layout) -> Option<(String, String, Str
         .find(|(_, expected, found)| expected != found)
 }
 
-fn write_moments(path: &Path, adam: &Adam) -> Result<(), CheckpointError> {
-    let wrong = |source| CheckpointError::Write { path: path.to_owned(), source };
-    let mut tensors = Vec::new();
-    for (moment, params) in MOMENTS.into_iter().zip([&adam.m, &adam.v]) {
-        for tensor in &params.layout.tensors {
-            let bytes = bytemuck::cast_slice(&params.data[tensor.range.clone()]);
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(wrong)?;
-            tensors.push((format!("{moment}.{}", tensor.name), view));
-        }
-    }
-    safetensors::serialize_to_file(tensors, None, path).map_err(wrong)
+fn write_moments(path: &Path, adam: &Adam) -> Result<(), ModelError> {
+    let moments = MOMENTS.into_iter().zip([&adam.m, &adam.v]);
+    let all: Vec<_> = moments
+        .flat_map(|(name, params)| params.layout.tensors.iter().map(move |tensor| (name, params, tensor)))
+        .collect();
+    let tensors: Vec<_> = all.iter().map(|(name, _, t)| (format!("{name}.{}", t.name), t.shape.clone())).collect();
+    write_tensors(path, &tensors, |i| Cow::Borrowed(&all[i].1.data[all[i].2.range.clone()]))
 }
 
 /// Reads the two moments as flat vectors of the layout.
 fn read_moments(path: &Path, layout: &Layout) -> Result<[Vec<f32>; 2], CheckpointError> {
-    let bytes = fs_err::read(path)?;
+    let bytes = progress::read(path)?;
     let damaged = |message: String| CheckpointError::Damaged { path: path.to_owned(), message };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut moments = [vec![0.0; layout.n_params], vec![0.0; layout.n_params]];

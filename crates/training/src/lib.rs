@@ -6,7 +6,9 @@
 //! continuing) is the same for both stages and lives here.
 
 mod adam;
+mod best;
 pub mod checkpoint;
+mod events;
 mod interrupt;
 mod metrics;
 mod plan;
@@ -14,8 +16,9 @@ mod run;
 mod schedule;
 
 pub use adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
+pub use best::{Best, Criterion, write_best};
 pub use interrupt::{Interrupt, run_main};
-pub use metrics::Metrics;
+pub use metrics::{Lengths, Metrics};
 pub use plan::{Plan, PlanError, Work};
 pub use run::{Outcome, Settings, Step, TrainError, run};
 pub use schedule::Schedule;

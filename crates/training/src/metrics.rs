@@ -1,5 +1,7 @@
-//! `metrics.jsonl` (what was learned: the same bytes for the same run) and `timing.jsonl` (how fast it went).
+//! `metrics.jsonl` (what was learned: the same bytes for the same run), `timing.jsonl` (how fast it went), and both as a
+//! TensorBoard event file.
 
+use crate::events::Events;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,15 +12,28 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 /// The file of values that the clock determines.
 const TIMING: &str = "timing.jsonl";
 
-/// Appends to the two files, one JSON object a line.
+/// The group of what is measured in training; what is measured on held-out text has another.
+const TRAIN: &str = "train";
+
+/// Appends to the files, one JSON object a line.
 #[derive(Debug)]
 pub struct Metrics {
     file: fs_err::File,
     timing: fs_err::File,
+    events: Events,
     n_bytes: u64,
     began: Instant,
     last: Mark,
     first: Mark,
+}
+
+/// Bytes of the two files that a run cuts off at its checkpoint when it continues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lengths {
+    /// Of metrics.jsonl.
+    pub metrics: u64,
+    /// Of the event file.
+    pub events: u64,
 }
 
 /// A moment (moved on by what is left out of the speed) and the tokens seen until then.
@@ -29,34 +44,43 @@ struct Mark {
 }
 
 impl Metrics {
-    /// Opens the files in `dir`. A run that continues keeps the first `keep_bytes` of metrics.jsonl; what was written
-    /// after its checkpoint will be written again. `n_tokens` is the number of tokens seen so far.
-    pub fn open(dir: &Path, keep_bytes: u64, n_tokens: u64) -> io::Result<Metrics> {
+    /// Opens the files in `dir`. A run that continues keeps the lengths of its checkpoint, those of [`Metrics::sync`]; what was
+    /// written after it will be written again. `n_tokens` is the number of tokens seen so far.
+    pub fn open(dir: &Path, keep: Lengths, n_tokens: u64) -> io::Result<Metrics> {
         let append = |name: &str| fs_err::OpenOptions::new().create(true).append(true).open(dir.join(name));
         let file = append(METRICS)?;
-        file.set_len(keep_bytes)?;
+        file.set_len(keep.metrics)?;
         let timing = append(TIMING)?;
-        if keep_bytes == 0 {
+        if keep.metrics == 0 {
             timing.set_len(0)?;
         }
+        let events = Events::open(dir, keep.events)?;
         let now = Mark { at: Instant::now(), n_tokens };
-        Ok(Metrics { file, timing, n_bytes: keep_bytes, began: now.at, last: now, first: now })
+        Ok(Metrics { file, timing, events, n_bytes: keep.metrics, began: now.at, last: now, first: now })
     }
 
-    /// One line of metrics.jsonl: `{"update": ..., "tokens": ..., name: value, ...}`.
-    pub fn write(&mut self, update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> io::Result<()> {
+    /// What an update's training gave: a line of metrics.jsonl, `{"update": ..., "tokens": ..., name: value, ...}`, and one of
+    /// timing.jsonl.
+    pub fn write_training(&mut self, update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> io::Result<()> {
+        self.write(update, n_tokens, TRAIN, values)?;
+        self.write_timing(update, n_tokens)
+    }
+
+    /// A line of metrics.jsonl; `group` is where TensorBoard shows its values, such as `validation`.
+    pub fn write(&mut self, update: u64, n_tokens: u64, group: &str, values: &[(&'static str, f64)]) -> io::Result<()> {
         let line = line(update, n_tokens, values);
         self.file.write_all(line.as_bytes())?;
         self.n_bytes += line.len() as u64;
-        Ok(())
+        self.events.write(update, group, values)
     }
 
     /// One line of timing.jsonl: tokens per second since the line before, seconds since this process began to train.
-    pub fn write_timing(&mut self, update: u64, n_tokens: u64) -> io::Result<()> {
+    fn write_timing(&mut self, update: u64, n_tokens: u64) -> io::Result<()> {
         let now = Mark { at: Instant::now(), n_tokens };
         let values = [("tokens_per_s", self.last.rate(now)), ("elapsed", (now.at - self.began).as_secs_f64())];
         self.last = now;
-        self.timing.write_all(line(update, n_tokens, &values).as_bytes())
+        self.timing.write_all(line(update, n_tokens, &values).as_bytes())?;
+        self.events.write(update, TRAIN, &values[..1])
     }
 
     /// Tokens per second from the beginning of this process's training until now.
@@ -70,10 +94,10 @@ impl Metrics {
         self.last.at += time;
     }
 
-    /// Makes everything so far durable; returns the length of metrics.jsonl.
-    pub fn sync(&mut self) -> io::Result<u64> {
+    /// Makes everything so far durable; returns how long the files are.
+    pub fn sync(&mut self) -> io::Result<Lengths> {
         self.file.sync_all()?;
-        Ok(self.n_bytes)
+        Ok(Lengths { metrics: self.n_bytes, events: self.events.sync()? })
     }
 }
 
@@ -105,21 +129,20 @@ mod tests {
     #[test]
     fn continues_where_the_checkpoint_was() {
         let dir = tempfile::tempdir().unwrap();
-        let mut metrics = Metrics::open(dir.path(), 0, 0).unwrap();
-        metrics.write(1, 32, &[("loss", 0.1)]).unwrap();
+        let mut metrics = Metrics::open(dir.path(), Lengths::default(), 0).unwrap();
+        metrics.write(1, 32, "validation", &[("loss", 0.1)]).unwrap();
         let kept = metrics.sync().unwrap();
-        metrics.write(2, 64, &[("loss", 0.2)]).unwrap();
-        metrics.write_timing(2, 64).unwrap();
+        metrics.write_training(2, 64, &[("loss", 0.2)]).unwrap();
         drop(metrics);
-        assert!(metrics_bytes(dir.path()) > kept);
+        assert!(metrics_bytes(dir.path()) > kept.metrics);
         let mut metrics = Metrics::open(dir.path(), kept, 32).unwrap();
-        metrics.write(2, 64, &[("loss", 0.25), ("grad_norm", 3.0)]).unwrap();
+        metrics.write(2, 64, TRAIN, &[("loss", 0.25), ("grad_norm", 3.0)]).unwrap();
         let text = fs_err::read_to_string(dir.path().join(METRICS)).unwrap();
         assert_eq!(
             text,
             "{\"update\":1,\"tokens\":32,\"loss\":0.1}\n{\"update\":2,\"tokens\":64,\"loss\":0.25,\"grad_norm\":3.0}\n"
         );
-        assert_eq!(metrics.sync().unwrap(), text.len() as u64);
+        assert_eq!(metrics.sync().unwrap().metrics, text.len() as u64);
         let timing = fs_err::read_to_string(dir.path().join(TIMING)).unwrap();
         assert_eq!(timing.lines().count(), 1);
     }

@@ -1,8 +1,9 @@
 //! The loop over updates.
 
 use crate::adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
+use crate::best::{Best, Criterion};
 use crate::checkpoint::{self, CheckpointError, State};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Lengths, Metrics};
 use crate::{Interrupt, Schedule};
 use gpt1_artifacts::progress::Progress;
 use gpt1_kernels::profile::{lap, whole};
@@ -23,8 +24,16 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Updates between lines of metrics.jsonl.
     pub log_interval: u64,
-    /// Updates between checkpoints.
+    /// Updates between checkpoints; one is written too when an evaluation is the best so far.
     pub checkpoint_interval: u64,
+    /// The last so many checkpoints are kept, besides that of the best evaluation; at least 1.
+    pub n_checkpoints: usize,
+    /// What evaluations are of, for TensorBoard: `validation`, `dev`.
+    pub evaluated_on: &'static str,
+    /// What decides which evaluation is the best.
+    pub best: Criterion,
+    /// Whether the best model will be asked for at the end ([`crate::write_best`]), so that it must be whole.
+    pub keep_best: bool,
     /// Digest of what decides the run (configuration, inputs): a checkpoint of another run is refused.
     pub run_digest: String,
     /// What [`Step::ids`] are, in the plural, for the message about a bad batch: `windows`, `examples`.
@@ -98,9 +107,11 @@ pub enum TrainError {
 /// - `step(u, model, grads)` computes update `u` (from 0): it adds its gradients to `grads`, which are zero. It may return
 ///   `None` after a signal ([`Interrupt::signal`]) to give the update up; the checkpoint is then that of the updates before.
 /// - `evaluate(n, model, stage)` is called when `n` updates are finished (0 before the first, on a fresh run) and returns
-///   what to log, if it is time to evaluate; `stage` is the stage's own state (a best score), kept in checkpoints. It may
-///   write files: the checkpoint of an update comes after its evaluation, so a run that continues has written them or will
-///   write them again.
+///   what to log, if it is time to evaluate; `stage` is the stage's own state (its last evaluation), kept in checkpoints. It
+///   may write files: the checkpoint of an update comes after its evaluation, so a run that continues has written them or
+///   will write them again.
+///
+/// Returns how it ended and the best evaluation so far; that of the model before the first update does not count.
 ///
 /// The result does not depend on interruptions: a run that continues ends with the same bits, in the model as in
 /// metrics.jsonl, if both closures depend on nothing but their arguments.
@@ -112,13 +123,15 @@ pub fn run(
     interrupt: &Interrupt,
     mut step: impl FnMut(u64, &Model, &mut Params) -> Option<Step>,
     mut evaluate: impl FnMut(u64, &Model, &mut Value) -> io::Result<Vec<(&'static str, f64)>>,
-) -> Result<Outcome, TrainError> {
+) -> Result<(Outcome, Option<Best>), TrainError> {
     let mut adam = Adam::new(&model.params.layout);
     let on_disk = metrics::metrics_bytes(out);
-    let resumed =
-        checkpoint::load_latest(out, &settings.run_digest, on_disk, model, &mut adam).map_err(TrainError::Load)?;
+    let resumed = checkpoint::load_latest(out, &settings.run_digest, on_disk, settings.keep_best, model, &mut adam)
+        .map_err(TrainError::Load)?;
     let mut n_tokens = resumed.as_ref().map_or(0, |state| state.n_tokens);
-    let mut metrics = Metrics::open(out, resumed.as_ref().map_or(0, |state| state.metrics_bytes), n_tokens)?;
+    let mut best = resumed.as_ref().and_then(|state| state.best);
+    let lengths = |state: &State| Lengths { metrics: state.metrics_bytes, events: state.events_bytes };
+    let mut metrics = Metrics::open(out, resumed.as_ref().map(lengths).unwrap_or_default(), n_tokens)?;
     let mut saved_at = resumed.as_ref().map(|state| state.update);
     if let Some(state) = resumed {
         eprintln!("continuing after update {} of {}", state.update, settings.n_updates);
@@ -130,7 +143,7 @@ pub fn run(
     if saved_at.is_none() {
         let pause = Instant::now();
         let values = evaluate(0, model, stage)?;
-        log_values(&mut metrics, &progress, 0, 0, &values)?;
+        log_values(settings, &mut metrics, &progress, 0, 0, &values)?;
         metrics.leave_out(pause.elapsed());
     }
 
@@ -141,11 +154,11 @@ pub fn run(
         let Some(done) = done else {
             let signal = interrupt.signal().expect("an update is given up only after a signal");
             if saved_at != Some(u) {
-                save(settings, out, model, &adam, stage, &mut metrics, n_tokens)?;
+                save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
             }
             progress
                 .println(&format!("stopped by signal {signal} after update {u}; the same command continues from here"));
-            return Ok(Outcome::Interrupted { signal });
+            return Ok((Outcome::Interrupted { signal }, best));
         };
         let norm = gradient_norm(&grads);
         let suspects = [("the loss", done.loss), ("the gradient norm", norm)];
@@ -163,14 +176,14 @@ pub fn run(
         adam.update(&mut model.params, &grads, &settings.adam, factor, clip_scale(norm, settings.adam.max_grad_norm));
 
         let finished = adam.n_updates;
+        log::trace!("update {finished}: loss {}, gradient norm {norm}, {} tokens", done.loss, done.n_tokens);
         let last = finished == settings.n_updates;
         n_tokens += done.n_tokens;
         if last || finished.is_multiple_of(settings.log_interval) {
             let mut values = vec![("loss", done.loss)];
             values.extend(done.parts);
             values.extend([("learning_rate", settings.adam.learning_rate * factor), ("grad_norm", norm)]);
-            metrics.write(finished, n_tokens, &values)?;
-            metrics.write_timing(finished, n_tokens)?;
+            metrics.write_training(finished, n_tokens, &values)?;
         }
         progress.message(format!("loss {:.3}, {:.0} tokens/s", done.loss, metrics.tokens_per_second(n_tokens)));
         progress.set(finished);
@@ -178,16 +191,20 @@ pub fn run(
 
         let pause = Instant::now();
         let values = whole("evaluation", || evaluate(finished, model, stage))?;
-        log_values(&mut metrics, &progress, finished, n_tokens, &values)?;
-        if last || finished.is_multiple_of(settings.checkpoint_interval) {
-            save(settings, out, model, &adam, stage, &mut metrics, n_tokens)?;
+        log_values(settings, &mut metrics, &progress, finished, n_tokens, &values)?;
+        if !values.is_empty() {
+            log::debug!("update {finished}: evaluated in {:.3} s", pause.elapsed().as_secs_f64());
+        }
+        let is_best = settings.best.judge(finished, &values, &mut best);
+        if last || is_best || finished.is_multiple_of(settings.checkpoint_interval) {
+            save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
             saved_at = Some(finished);
             lap("checkpoints");
         }
         metrics.leave_out(pause.elapsed());
     }
     progress.finish();
-    Ok(Outcome::Finished)
+    Ok((Outcome::Finished, best))
 }
 
 fn save(
@@ -196,23 +213,28 @@ fn save(
     model: &Model,
     adam: &Adam,
     stage: &Value,
+    best: Option<Best>,
     metrics: &mut Metrics,
     n_tokens: u64,
 ) -> Result<(), TrainError> {
+    let lengths = metrics.sync()?;
     let state = State {
         update: adam.n_updates,
         n_tokens,
         run_digest: settings.run_digest.clone(),
-        metrics_bytes: metrics.sync()?,
+        metrics_bytes: lengths.metrics,
+        events_bytes: lengths.events,
+        best,
         stage: stage.clone(),
         files: std::collections::BTreeMap::new(),
     };
-    checkpoint::save(out, model, adam, state).map_err(TrainError::Save)?;
+    checkpoint::save(out, model, adam, state, settings.n_checkpoints).map_err(TrainError::Save)?;
     Ok(())
 }
 
 /// Logs an evaluation and says it.
 fn log_values(
+    settings: &Settings,
     metrics: &mut Metrics,
     progress: &Progress,
     update: u64,
@@ -222,7 +244,7 @@ fn log_values(
     if values.is_empty() {
         return Ok(());
     }
-    metrics.write(update, n_tokens, values)?;
+    metrics.write(update, n_tokens, settings.evaluated_on, values)?;
     let text: Vec<String> =
         values.iter().map(|(name, value)| format!("{} {value:.4}", name.replace('_', " "))).collect();
     progress.println(&format!("update {update}: {}", text.join(", ")));

@@ -1,8 +1,11 @@
 //! The step loop on a tiny model: runs that are interrupted, damaged or poisoned.
 
 use gpt1_model::{Batch, Config, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
-use gpt1_training::{AdamConfig, Interrupt, Outcome, Schedule, Settings, Step, TrainError, checkpoint, run};
+use gpt1_training::{
+    AdamConfig, Best, Criterion, Interrupt, Outcome, Schedule, Settings, Step, TrainError, checkpoint, run, write_best,
+};
 use serde_json::{Value, json};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 const N_UPDATES: u64 = 12;
@@ -37,6 +40,10 @@ fn settings() -> Settings {
         schedule: Schedule::WarmupCosine { warmup_updates: 2, total: N_UPDATES },
         log_interval: 2,
         checkpoint_interval: 3,
+        n_checkpoints: 2,
+        evaluated_on: "validation",
+        best: Criterion { name: "validation_loss", lower_is_better: true },
+        keep_best: false,
         run_digest: "a run".to_owned(),
         ids_are: "sequences",
     }
@@ -63,37 +70,56 @@ fn step(u: u64, model: &Model, grads: &mut Params) -> Step {
 
 /// Runs until the end, or until `stop_before`, where the step panics as a killed process would.
 fn train(dir: &Path, stop_before: u64) -> Option<(Model, Value)> {
-    let dir = dir.to_owned();
-    std::panic::catch_unwind(move || {
+    train_as(&settings(), dir, stop_before, |_| f64::NAN).map(|(model, stage, _)| (model, stage))
+}
+
+/// As [`train`], with the losses that validation after some updates is to give.
+fn train_as(
+    settings: &Settings,
+    dir: &Path,
+    stop_before: u64,
+    validation_loss: impl Fn(u64) -> f64,
+) -> Option<(Model, Value, Option<Best>)> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| {
         let interrupt = Interrupt::listen().unwrap();
         let mut model = Model::init(config(), 1);
-        let mut best = Value::Null;
-        let outcome = run(
-            &settings(),
-            &dir,
+        let mut stage = Value::Null;
+        let (outcome, best) = run(
+            settings,
+            dir,
             &mut model,
-            &mut best,
+            &mut stage,
             &interrupt,
             |u, model, grads| {
                 assert!(u < stop_before, "killed");
                 Some(step(u, model, grads))
             },
-            |n, model, best| {
+            |n, model, stage| {
                 if !n.is_multiple_of(4) {
                     return Ok(Vec::new());
                 }
                 let score = f64::from(model.params.data[0]);
-                if best.as_f64().is_none_or(|b| score > b) {
-                    *best = json!(score);
+                if stage.as_f64().is_none_or(|b| score > b) {
+                    *stage = json!(score);
                 }
-                Ok(vec![("score", score), ("best", best.as_f64().unwrap())])
+                let losses = [("validation_loss", validation_loss(n))].into_iter().filter(|(_, loss)| loss.is_finite());
+                Ok(losses.chain([("score", score), ("best", stage.as_f64().unwrap())]).collect())
             },
         )
         .unwrap();
         assert_eq!(outcome, Outcome::Finished);
-        (model, best)
-    })
+        (model, stage, best)
+    }))
     .ok()
+}
+
+/// The updates of the checkpoints in an output, ascending.
+fn checkpoints(dir: &Path) -> Vec<u64> {
+    let names = fs_err::read_dir(dir.join(checkpoint::FOLDER)).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut updates: Vec<u64> = names.map(|name| name.strip_prefix("checkpoint-").unwrap().parse().unwrap()).collect();
+    updates.sort_unstable();
+    updates
 }
 
 fn metrics(dir: &Path) -> String {
@@ -120,17 +146,103 @@ fn a_run_killed_anywhere_ends_with_the_same_bits() {
 }
 
 #[test]
-fn the_last_two_checkpoints_are_kept() {
+fn the_last_few_checkpoints_are_kept() {
+    for (n_checkpoints, expected) in [(1, &[12][..]), (2, &[9, 12]), (3, &[6, 9, 12]), (9, &[3, 6, 9, 12])] {
+        let dir = tempfile::tempdir().unwrap();
+        train_as(&Settings { n_checkpoints, ..settings() }, dir.path(), u64::MAX, |_| f64::NAN).unwrap();
+        assert_eq!(checkpoints(dir.path()), expected);
+        checkpoint::remove_all(dir.path()).unwrap();
+        assert_eq!(checkpoint::latest(dir.path()), None);
+    }
+}
+
+/// Of three validations the first is the best.
+fn losses(update: u64) -> f64 {
+    [9.0, 1.0, 3.0, 2.0][update as usize / 4]
+}
+
+/// The model that [`write_best`] gives.
+fn best_model(dir: &Path, best: Option<Best>) -> Model {
+    Model::load(&write_best(dir, best.unwrap().update).unwrap()).unwrap()
+}
+
+#[test]
+fn the_best_checkpoint_is_kept_beside_the_last() {
+    let whole = tempfile::tempdir().unwrap();
+    let keeping = Settings { keep_best: true, ..settings() };
+    let (last, stage, best) = train_as(&keeping, whole.path(), u64::MAX, losses).unwrap();
+    assert_eq!(checkpoints(whole.path()), [4, 9, 12]);
+    assert_eq!(best, Some(Best { update: 4, value: 1.0 }));
+    let expected = best_model(whole.path(), best);
+    assert_ne!(expected, last);
+    // What update 4 left, by a run that ends there.
+    let short = tempfile::tempdir().unwrap();
+    assert!(train_as(&Settings { checkpoint_interval: 4, ..settings() }, short.path(), 5, losses).is_none());
+    assert_eq!(checkpoint::model(short.path(), 4).unwrap(), expected);
+
+    // The best is the last, or one in the middle whose predecessor was the best until then.
+    for (values, expected) in [([9.0, 3.0, 2.0, 1.0], &[9, 12][..]), ([9.0, 3.0, 1.0, 2.0], &[8, 9, 12])] {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, _, best) = train_as(&settings(), dir.path(), u64::MAX, |n| values[n as usize / 4]).unwrap();
+        assert_eq!(checkpoints(dir.path()), expected);
+        assert_eq!(best.unwrap().value, 1.0);
+    }
+
+    // Killed anywhere: the same models.
+    for kills in [vec![1], vec![4], vec![5], vec![11], vec![2, 4, 4, 7, 10], vec![3, 6, 9, 12]] {
+        let dir = tempfile::tempdir().unwrap();
+        for kill in &kills {
+            train_as(&keeping, dir.path(), *kill, losses);
+        }
+        let again = train_as(&keeping, dir.path(), u64::MAX, losses).unwrap();
+        assert_eq!(again, (last.clone(), stage.clone(), best), "killed before {kills:?}");
+        assert_eq!(best_model(dir.path(), best), expected, "killed before {kills:?}");
+    }
+}
+
+fn damage(dir: &Path, update: u64, file: &str) {
+    let path = dir.join(checkpoint::FOLDER).join(format!("checkpoint-{update}")).join(file);
+    let mut bytes = fs_err::read(&path).unwrap();
+    if Path::new(file).extension().is_some_and(|extension| extension == "json") {
+        bytes.truncate(bytes.len() / 2);
+    } else {
+        *bytes.last_mut().unwrap() ^= 1;
+    }
+    fs_err::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn damage_falls_back_to_the_best_at_last_and_what_is_later_goes() {
+    let whole = tempfile::tempdir().unwrap();
+    let (last, _, best) = train_as(&settings(), whole.path(), u64::MAX, losses).unwrap();
+    let expected = best_model(whole.path(), best);
     let dir = tempfile::tempdir().unwrap();
-    train(dir.path(), u64::MAX).unwrap();
-    let mut names: Vec<String> = fs_err::read_dir(dir.path().join(checkpoint::FOLDER))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["checkpoint-12", "checkpoint-9"]);
-    checkpoint::remove_all(dir.path()).unwrap();
-    assert_eq!(checkpoint::latest(dir.path()), None);
+    assert!(train_as(&settings(), dir.path(), 11, losses).is_none());
+    assert_eq!(checkpoints(dir.path()), [4, 6, 9]);
+    for update in [6, 9] {
+        damage(dir.path(), update, "model.safetensors");
+    }
+    // From 4; the checkpoint of 5 is not crowded out by the damaged ones of 6 and 9.
+    let every = Settings { checkpoint_interval: 1, ..settings() };
+    assert!(train_as(&every, dir.path(), 6, losses).is_none());
+    assert_eq!(checkpoints(dir.path()), [4, 5, 6]);
+    let (again, _, _) = train_as(&settings(), dir.path(), u64::MAX, losses).unwrap();
+    assert_eq!(again, last);
+    assert_eq!(metrics(dir.path()), metrics(whole.path()));
+
+    // A damaged best one matters to a run that is to give it, which then makes it anew.
+    for keep_best in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { keep_best, ..settings() };
+        assert!(train_as(&settings, dir.path(), 11, losses).is_none());
+        damage(dir.path(), 4, "model.safetensors");
+        let (again, _, best) = train_as(&settings, dir.path(), u64::MAX, losses).unwrap();
+        assert_eq!(again, last);
+        match write_best(dir.path(), best.unwrap().update) {
+            Ok(path) => assert!(keep_best && Model::load(&path).unwrap() == expected),
+            Err(error) => assert!(!keep_best && error.to_string().contains("damaged checkpoint"), "{error}"),
+        }
+    }
 }
 
 #[test]
@@ -142,14 +254,8 @@ fn of_a_damaged_checkpoint_the_one_before_is_used() {
         for n_damaged in [1, 2] {
             let dir = tempfile::tempdir().unwrap();
             assert!(train(dir.path(), 7).is_none());
-            for checkpoint in ["checkpoint-6", "checkpoint-3"].iter().take(n_damaged) {
-                let path = dir.path().join(checkpoint::FOLDER).join(checkpoint).join(file);
-                let mut bytes = fs_err::read(&path).unwrap();
-                match file {
-                    "state.json" | "config.json" => bytes.truncate(bytes.len() / 2),
-                    _ => *bytes.last_mut().unwrap() ^= 1,
-                }
-                fs_err::write(&path, bytes).unwrap();
+            for checkpoint in [6, 3].iter().take(n_damaged) {
+                damage(dir.path(), *checkpoint, file);
             }
             assert_eq!(train(dir.path(), u64::MAX).unwrap(), expected, "{n_damaged} damaged {file}");
             assert_eq!(metrics(dir.path()), expected_metrics, "{n_damaged} damaged {file}");

@@ -1,4 +1,4 @@
-//! Generative pre-training: the loss of held-out text over the updates.
+//! Generative pre-training: the loss of held-out text over the updates; learning rate and gradient norm.
 
 use super::{Section, escaped, figure, table};
 use crate::plot::{Curve, Plot};
@@ -16,6 +16,10 @@ struct Run {
     training: Vec<(f64, f64)>,
     /// (update, loss of the validation windows).
     validation: Vec<(f64, f64)>,
+    /// (update, learning rate).
+    learning_rate: Vec<(f64, f64)>,
+    /// (update, norm of the gradient before clipping).
+    grad_norm: Vec<(f64, f64)>,
     perplexity: Option<f64>,
     unigram_perplexity: Option<f64>,
 }
@@ -55,10 +59,26 @@ pub(super) fn section(dirs: &[PathBuf]) -> anyhow::Result<Option<Section>> {
     }
     let caption =
         "Mean loss of the next token: of held-out text, and of the training batches (means of their neighbours).";
+    let mut others = String::new();
+    for (y, caption, of) in [
+        ("learning rate", "The learning rate.", (|run| run.learning_rate.clone()) as fn(&Run) -> Vec<(f64, f64)>),
+        ("gradient norm", "The norm of the gradient before it is clipped (means of neighbours).", |run| {
+            smoothed(&run.grad_norm)
+        }),
+    ] {
+        let curve =
+            |(i, run): (usize, &Run)| Curve { name: run.name.clone(), points: of(run), colour: i, is_dashed: false };
+        let plot = Plot { x: "updates", y, curves: runs.iter().enumerate().map(curve).collect() };
+        let svg = plot.svg().map_err(|error| anyhow!("the plot of the {y}: {error}"))?;
+        if !svg.is_empty() {
+            others += &figure(&svg, caption);
+        }
+    }
     let head = ["model", "parameters", "updates", "perplexity", "of a unigram model"].map(str::to_owned);
     let body = figure(&svg, caption)
-        + &table(&head, &rows)
-        + "<p>The paper: perplexity 18.4 on BooksCorpus (4.1), with another vocabulary and text.</p>\n";
+        + &format!("<div class=\"wide\">{}</div>", table(&head, &rows))
+        + "<p>The paper: perplexity 18.4 on BooksCorpus (4.1), with another vocabulary and text.</p>\n"
+        + &others;
     Ok(Some(super::section("pretraining", "Generative pre-training", body, &data)))
 }
 
@@ -68,18 +88,28 @@ fn read(dir: &Path) -> anyhow::Result<Run> {
     let path = dir.join("metrics.jsonl");
     let text = fs_err::read_to_string(&path).context("--pretrain wants folders written by gpt1-pretrain")?;
     let (mut training, mut validation) = (Vec::new(), Vec::new());
+    let (mut learning_rate, mut grad_norm) = (Vec::new(), Vec::new());
     for (i, line) in text.lines().enumerate() {
         let at: Value =
             serde_json::from_str(line).with_context(|| format!("{}:{}: not JSON", path.display(), i + 1))?;
         let Some(update) = at["update"].as_f64() else { continue };
-        training.extend(at["loss"].as_f64().map(|loss| (update, loss)));
-        validation.extend(at["validation_loss"].as_f64().map(|loss| (update, loss)));
+        let curves = [
+            ("loss", &mut training),
+            ("validation_loss", &mut validation),
+            ("learning_rate", &mut learning_rate),
+            ("grad_norm", &mut grad_norm),
+        ];
+        for (name, points) in curves {
+            points.extend(at[name].as_f64().map(|value| (update, value)));
+        }
     }
     Ok(Run {
         name: super::architecture(config.architecture()).to_owned(),
         n_params: manifest.extra.get("n_params").and_then(Value::as_u64).unwrap_or(0),
         training,
         validation,
+        learning_rate,
+        grad_norm,
         perplexity: manifest.extra.get("validation").and_then(|v| v["perplexity"].as_f64()),
         unigram_perplexity: manifest.extra.get("unigram_perplexity").and_then(Value::as_f64),
     })
