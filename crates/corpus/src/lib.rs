@@ -19,13 +19,15 @@
 
 mod error;
 mod jsonl;
+mod pages;
 pub mod parquet_file;
 mod pieces;
 mod rows;
 mod text;
 
 pub use error::CorpusError;
-pub use parquet_file::ParquetFileError;
+pub use pages::PageFile;
+pub use parquet_file::{ParquetFile, ParquetFileError};
 pub use pieces::{Gap, PIECE_BYTES, Piece};
 
 use gpt1_artifacts::digest;

@@ -1,6 +1,7 @@
 //! Opening Parquet files that may be damaged: corpora, and the shards made of them.
 
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use crate::pages::PageFile;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::fmt::Display;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,8 +29,11 @@ pub enum ParquetFileError {
     Codec { path: PathBuf, codec: String },
 }
 
+/// A Parquet file whose footer has been read; its pages are checked against that when they are read.
+pub type ParquetFile = ParquetRecordBatchReaderBuilder<PageFile>;
+
 /// Opens a Parquet file and reads its footer; types as Parquet's own schema says, not as the writer's arrow schema does.
-pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, ParquetFileError> {
+pub fn open(path: &Path) -> Result<ParquetFile, ParquetFileError> {
     let mut file = fs_err::File::open(path)?;
     let not_parquet = |message: String| ParquetFileError::NotParquet { path: path.to_owned(), message };
     let len = file.metadata()?.len();
@@ -49,9 +53,16 @@ pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let (file, _) = file.into_parts();
     guarded(path, || {
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-            .map_err(|error| damaged(path, error))?;
-        for group in builder.metadata().row_groups() {
+        let footer = ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(path, error))?;
+        let metadata = footer.metadata();
+        let n_rows = metadata.row_groups().iter().try_fold(0u64, |sum, group| {
+            let n_rows = u64::try_from(group.num_rows()).ok()?;
+            sum.checked_add(n_rows)
+        });
+        if n_rows.is_none_or(|n| i64::try_from(n) != Ok(metadata.file_metadata().num_rows())) {
+            return Err(damaged(path, "its row groups do not have as many rows as the file"));
+        }
+        for group in metadata.row_groups() {
             for column in group.columns() {
                 // What column.byte_range() gives, which panics on negative numbers.
                 let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
@@ -63,7 +74,8 @@ pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File
                 }
             }
         }
-        Ok(builder)
+        let pages = PageFile::new(file, metadata);
+        Ok(ParquetFile::new_with_metadata(pages, footer))
     })
 }
 

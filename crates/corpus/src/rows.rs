@@ -30,12 +30,16 @@ pub(crate) fn read<E: From<CorpusError>>(file: &CorpusFile, reading: &mut Readin
         let share = row as f64 / n_rows.max(1) as f64;
         reading.report(file, (file.n_bytes as f64 * share) as u64);
     }
+    if row != n_rows {
+        let message = format!("it should hold {n_rows} rows, but holds {row}");
+        return Err(CorpusError::from(damaged(path, message)).into());
+    }
     Ok(())
 }
 
 /// A reader of the column `text`, and the file's rows. The file's own arrow schema is passed over, so that Utf8, LargeUtf8,
 /// Utf8View and dictionaries of them all come as Utf8.
-fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, i64), CorpusError> {
+fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, u64), CorpusError> {
     let builder = parquet_file::open(path)?;
     let fields = builder.schema().fields();
     let Some(column) = fields.iter().position(|f| f.name() == "text") else {
@@ -54,7 +58,8 @@ fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, i64), CorpusError
             bytes.max(0) / group.num_rows().max(1)
         });
         let batch_rows = (BATCH_BYTES / bytes_per_row.max().unwrap_or(0).max(1)).clamp(1, 8192);
-        let n_rows = builder.metadata().file_metadata().num_rows();
+        // Not below 0: it is the sum of its row groups'.
+        let n_rows = builder.metadata().file_metadata().num_rows() as u64;
         let batches = builder
             .with_projection(mask)
             .with_batch_size(batch_rows as usize)
