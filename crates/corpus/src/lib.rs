@@ -17,6 +17,7 @@
 //! # Ok::<(), CorpusError>(())
 //! ```
 
+mod delta;
 mod error;
 mod jsonl;
 mod pages;
@@ -24,9 +25,9 @@ pub mod parquet_file;
 mod pieces;
 mod rows;
 mod text;
+mod thrift;
 
 pub use error::CorpusError;
-pub use pages::PageFile;
 pub use parquet_file::{ParquetFile, ParquetFileError};
 pub use pieces::{Gap, PIECE_BYTES, Piece};
 
