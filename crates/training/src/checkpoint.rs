@@ -7,6 +7,7 @@
 //! | `config.json`, `model.safetensors` | the model, in the format of a finished one |
 //! | `optimizer.safetensors` | Adam's `exp_avg.<tensor>` and `exp_avg_sq.<tensor>` |
 //! | `state.json` | [`State`]: the update, what it belongs to, the digests of the other files |
+//! | `state.json.blake3` | the digest of that; checkpoints of earlier versions have none |
 //!
 //! What else an update depends on (order of the data, dropout) is a function of the seed and the update's number. The
 //! folder appears in one step when all of it is on the disk; the last two are kept. The leading dot keeps checkpoints out
@@ -20,7 +21,7 @@ use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder of the checkpoints in the output being written.
@@ -32,6 +33,7 @@ const KEPT: usize = 2;
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
+const STATE_DIGEST: &str = "state.json.blake3";
 /// The two moments of Adam, as PyTorch calls them.
 const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 
@@ -121,7 +123,10 @@ pub fn save(out: &Path, model: &Model, adam: &Adam, mut state: State) -> Result<
             fs_err::File::open(&path)?.sync_all()?;
             state.files.insert(name.to_owned(), digest::file(&path)?);
         }
-        Ok(output::write_json(&partial.join(STATE), &state)?)
+        let path = partial.join(STATE);
+        output::write_json(&path, &state)?;
+        let digest = digest::file(&path)?;
+        Ok(output::write_atomic(&partial.join(STATE_DIGEST), |w| w.write_all(digest.as_bytes()))?)
     })?;
     for (_, old) in list(out)?.into_iter().rev().skip(KEPT) {
         fs_err::remove_dir_all(old)?;
@@ -178,8 +183,16 @@ fn load(
     adam: &mut Adam,
 ) -> Result<State, CheckpointError> {
     let damaged = |file: &str, message: String| CheckpointError::Damaged { path: path.join(file), message };
-    let state: State =
-        serde_json::from_slice(&fs_err::read(path.join(STATE))?).map_err(|error| damaged(STATE, error.to_string()))?;
+    let text = fs_err::read(path.join(STATE))?;
+    let digest_path = path.join(STATE_DIGEST);
+    if digest_path.exists() {
+        let (expected, found) = (fs_err::read(digest_path)?, digest::bytes(&text));
+        if found.as_bytes() != expected {
+            let expected = String::from_utf8_lossy(&expected).into_owned();
+            return Err(damaged(STATE, format!("expected the digest {expected}, found {found}")));
+        }
+    }
+    let state: State = serde_json::from_slice(&text).map_err(|error| damaged(STATE, error.to_string()))?;
     if state.run_digest != run_digest {
         return Err(CheckpointError::OtherRun {
             path: path.to_owned(),

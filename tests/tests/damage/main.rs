@@ -12,4 +12,8 @@
 mod harness;
 mod mutate;
 mod parquet_files;
+mod records;
+mod tasks;
+mod texts;
 mod weights;
+mod yaml;

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The library makes room for as many entries of a list in the footer as that has bytes left.
-const SLACK: usize = 1 << 20;
+const SLACK: usize = 256 << 10;
 
 /// The footer, and the first bytes of each column, where the header of its first page is.
 fn lengths(path: &Path) -> Vec<Range<usize>> {
