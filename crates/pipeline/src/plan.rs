@@ -46,6 +46,10 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     let mut problems = Vec::new();
     let scope = Scope::new(definition, settings, &mut problems);
     let artifacts = scope.text(&definition.artifacts, &mut problems).map(PathBuf::from);
+    if artifacts.is_none() && problems.is_empty() {
+        let message = "artifacts has no value here: expected the folder of all results";
+        problems.push(Problem::new(&definition.artifacts.place, message));
+    }
     let config = definition.config.as_ref().and_then(|c| scope.text(c, &mut problems).map(|value| (value, &c.place)));
     check_config(config.as_ref(), &scope, definition, settings, &mut problems);
 

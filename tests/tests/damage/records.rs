@@ -100,6 +100,10 @@ fn compare(at: &str, read: &Value, file: &Value) -> Result<(), String> {
         (Value::Object(fields), Value::Object(_)) => {
             fields.iter().try_for_each(|(key, value)| compare(&format!("{at}.{key}"), value, &file[key]))
         }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            let mut pairs = items.iter().zip(others);
+            pairs.try_for_each(|(item, other)| compare(&format!("{at}[]"), item, other))
+        }
         (Value::Number(a), Value::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
             same(at, &(a == b || a as f32 == b as f32), &true)

@@ -1,7 +1,7 @@
 //! The tasks' files in all their official forms, and Winograd schemas, beside a reader that takes the files for what their
 //! benchmarks say they are.
 
-use crate::harness::{Damaged, damage, folder, isolated, same};
+use crate::harness::{Damaged, SLACK, damage, folder, is_beyond, isolated, same};
 use gpt1_tasks::winograd::{Schema, Schemas, read_dpr, read_wsc};
 use gpt1_tasks::{Dataset, Special, Split, Target, Task, inputs, read};
 use samples::{FILES, FORMS};
@@ -125,14 +125,14 @@ fn rows(bytes: &[u8], table: Table, drops_dashes: bool) -> Option<Vec<Found>> {
     Some(examples)
 }
 
-fn json_lines(bytes: &[u8]) -> Option<Vec<Found>> {
+fn json_lines(name: &str, bytes: &[u8]) -> Option<Vec<Found>> {
     let mut examples = Vec::new();
     for (i, line) in lines(bytes).into_iter().enumerate() {
-        // Numbers that are too large are no matter to us, but to this reader.
-        let json: Value = serde_json::from_str(&line.replace("1e999", "1")).ok()?;
+        let json: Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| json[key].as_str().map(|text| text.trim().to_owned());
-        let label = text("gold_label")
-            .map(|label| if label == "entailment" && json["pairID"].is_null() { "entails".to_owned() } else { label });
+        // SciTail has SNLI's word for it here.
+        let is_theirs = |label: &String| name.contains("snli_format") && label == "entailment";
+        let label = text("gold_label").map(|label| if is_theirs(&label) { "entails".to_owned() } else { label });
         if label.as_deref() != Some("-") {
             let id = json["pairID"].as_str().map_or(i.to_string(), str::to_owned);
             examples.push((id, vec![text("sentence1")?, text("sentence2")?], label));
@@ -208,7 +208,7 @@ fn expected(name: &str, bytes: &[u8]) -> Option<Vec<Found>> {
     match name {
         _ if name.starts_with("RACE") => race(name, bytes),
         _ if name.ends_with(".csv") => stories(bytes),
-        _ if name.ends_with(".jsonl") || name.contains("snli_format") => json_lines(bytes),
+        _ if name.ends_with(".jsonl") || name.contains("snli_format") => json_lines(name, bytes),
         _ => rows(bytes, table_of(name), name.starts_with("MNLI") || name.starts_with("SNLI")),
     }
 }
@@ -244,6 +244,9 @@ fn task_files(files: &[(&str, &str)]) {
             Ok::<Dataset, String>(dataset)
         };
         let check = |bytes: &[u8], dataset: Dataset| {
+            if is_beyond(bytes) && !name.ends_with("sv") {
+                return Ok(());
+            }
             let mut examples = found(&dataset);
             let mut expected = plain(expected(name, bytes).unwrap_or_default(), task);
             if is_story {
@@ -253,7 +256,8 @@ fn task_files(files: &[(&str, &str)]) {
             same("examples", &examples.len(), &expected.len())?;
             examples.iter().zip(&expected).try_for_each(|(found, expected)| same("an example", found, expected))
         };
-        damage(&Damaged { has_lines: false, ..Damaged::text(&path) }, read, check);
+        // Thousands of commas are as many fields, each a string of its own.
+        damage(&Damaged { slack: 4 * SLACK, ..Damaged::text(&path) }, read, check);
     }
 }
 
@@ -291,8 +295,7 @@ fn mrpc_as_it_was() {
             ["msr_paraphrase_train.txt", "dev_ids.tsv"].map(|name| dir.path().join("MRPC").join(name));
         let check = |_: &[u8], dataset: Dataset| {
             let (original, ids) = (fs_err::read(&original).unwrap(), fs_err::read(&ids).unwrap());
-            let of =
-                |texts: &'static [&'static str]| rows(&original, Table { texts, id: "", ..table_of("MRPC") }, false);
+            let of = |texts: &'static [&'static str]| rows(&original, Table { texts, ..table_of("MRPC") }, false);
             let dev: Vec<Vec<&str>> =
                 lines(&ids).iter().map(|line| line.split('\t').map(str::trim).collect()).collect();
             let pairs = of(&["#1 ID", "#2 ID"]).unwrap_or_default();
@@ -327,7 +330,7 @@ fn winograd_dpr() {
             let mut rest = records.iter();
             read.schemas.iter().try_for_each(|Schema { before, pronoun, after, candidates, answer }| {
                 let is_it = |record: &&Vec<&str>| {
-                    record[0] == format!("{before}{pronoun}{after}")
+                    record[0].eq_ignore_ascii_case(&format!("{before}{pronoun}{after}"))
                         && record[1].eq_ignore_ascii_case(pronoun)
                         && record[2].split(',').map(str::trim).eq(candidates.iter().map(String::as_str))
                         && record[3].eq_ignore_ascii_case(&candidates[*answer])

@@ -1,6 +1,6 @@
 //! Vocabularies, and corpora of text and JSON lines.
 
-use crate::harness::{Damaged, damage, folder, isolated, same};
+use crate::harness::{Damaged, damage, folder, is_beyond, isolated, same};
 use gpt1_corpus::{Corpus, CorpusError};
 use gpt1_tokenize::{Encoder, Vocabulary, learn};
 use serde_json::Value;
@@ -106,10 +106,12 @@ fn corpus_jsonl() {
         ];
         fs_err::write(&path, lines.join("\n")).unwrap();
         let check = |bytes: &[u8], documents: Vec<(String, String)>| {
+            if is_beyond(bytes) {
+                return Ok(());
+            }
             let lines = without_mark(bytes).split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty());
             let texts = lines.map(|(i, line)| {
-                // Numbers that are too large are no matter to us, but to the other reader.
-                let json: Value = serde_json::from_str(&line.replace("1e999", "1")).unwrap();
+                let json: Value = serde_json::from_str(line).unwrap();
                 (format!("a.jsonl#{}", i + 1), json["text"].as_str().unwrap().to_owned())
             });
             same("documents", &documents, &texts.filter(|(_, text)| !is_empty(text)).collect())

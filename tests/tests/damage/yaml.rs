@@ -69,6 +69,32 @@ fn preset() {
     });
 }
 
+/// What the other two do not have: steps for each combination of values, and inputs of all of them.
+const EACH: &str = "extends: pretrain.yaml
+vars:
+  data: ${sample-data.out}/tasks
+target: report
+stages:
+  finetune:
+    each: {task: [rte, cola], layers: \"0..2\"}
+    run: finetune
+    params: [finetune, model.embd_pdrop, model.resid_pdrop, model.attn_pdrop]
+    set: {finetune.n_layer_transferred: \"${layers}\"}
+    args: {task: \"${task}\"}
+    deps: {data: \"${data}\", init: \"${pretrain.out}\"}
+    out: ${preset}/${task}-${layers}/finetune
+  evaluate:
+    each: {task: [rte, cola], layers: \"0..2\"}
+    run: evaluate
+    args: {task: \"${task}\", split: dev}
+    deps: {model: \"${finetune.out}\", data: \"${data}\"}
+    out: ${preset}/${task}-${layers}/evaluate
+  report:
+    run: evaluate report
+    deps: {scores: \"${evaluate.out}\", pretrain: \"${pretrain.out}\"}
+    out: ${preset}/report
+";
+
 fn read(path: &Path) -> Result<(Definition, Plan), Problems> {
     let definition = definition::load(path)?;
     let plan = plan::build(&definition, &Settings::default(), None)?;
@@ -110,7 +136,7 @@ fn pipelines() {
         let files = [
             ("pretrain.yaml", include_str!("../../../pipelines/pretrain.yaml")),
             ("finetune.yaml", include_str!("../../../pipelines/finetune.yaml")),
-            ("reproduce.yaml", include_str!("../../../pipelines/reproduce.yaml")),
+            ("each.yaml", EACH),
         ];
         for (name, text) in files {
             fs_err::write(dir.path().join(name), text).unwrap();
@@ -118,7 +144,7 @@ fn pipelines() {
         for (name, _) in files {
             let path = dir.path().join(name);
             // What one does not say another may, at another place.
-            let file = Damaged { named: dir.path().to_owned(), ..Damaged::text(&path) };
+            let file = Damaged { named: dir.path().to_owned(), has_lines: true, ..Damaged::text(&path) };
             damage(&file, || read(&path), check);
         }
     });
