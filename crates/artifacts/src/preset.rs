@@ -305,10 +305,12 @@ pub fn open(path_or_name: &str, named_at: &Place) -> Result<Node, Problems> {
     if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
         return Ok(yaml::parse(path, text)?);
     }
-    let looks_like_a_name = !path_or_name.contains(['/', '.']);
-    if looks_like_a_name && !path.exists() {
+    // What is there and cannot be read is said at its own place.
+    if !path.exists() {
         let message = unknown("preset", path_or_name, &BUILT_IN.map(|(name, _)| name));
-        return Err(Problem::new(named_at, format!("{message}; or give the path of a preset file")).into());
+        let looks_like_a_name = !path_or_name.contains(['/', '.']);
+        let hint = if looks_like_a_name { "or give the path of a preset file" } else { "there is no such file either" };
+        return Err(Problem::new(named_at, format!("{message}; {hint}")).into());
     }
     Ok(yaml::parse(path, &config::read_text(path)?)?)
 }

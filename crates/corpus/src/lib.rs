@@ -17,15 +17,18 @@
 //! # Ok::<(), CorpusError>(())
 //! ```
 
+mod delta;
 mod error;
 mod jsonl;
+mod pages;
 pub mod parquet_file;
 mod pieces;
 mod rows;
 mod text;
+mod thrift;
 
 pub use error::CorpusError;
-pub use parquet_file::ParquetFileError;
+pub use parquet_file::{ParquetFile, ParquetFileError};
 pub use pieces::{Gap, PIECE_BYTES, Piece};
 
 use gpt1_artifacts::digest;

@@ -1,6 +1,11 @@
 //! Opening Parquet files that may be damaged: corpora, and the shards made of them.
 
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use crate::pages::Groups;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::SchemaDescriptor;
 use std::fmt::Display;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,43 +33,97 @@ pub enum ParquetFileError {
     Codec { path: PathBuf, codec: String },
 }
 
-/// Opens a Parquet file and reads its footer; types as Parquet's own schema says, not as the writer's arrow schema does.
-pub fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, ParquetFileError> {
-    let mut file = fs_err::File::open(path)?;
-    let not_parquet = |message: String| ParquetFileError::NotParquet { path: path.to_owned(), message };
-    let len = file.metadata()?.len();
-    // Magic, footer length and magic again.
-    if len < 12 {
-        return Err(not_parquet(format!("it has {len} bytes")));
-    }
-    let (mut head, mut tail) = ([0; 4], [0; 4]);
-    file.read_exact(&mut head)?;
-    file.seek(SeekFrom::End(-4))?;
-    file.read_exact(&mut tail)?;
-    for (magic, place) in [(head, "begin"), (tail, "end")] {
-        if magic != *b"PAR1" {
-            return Err(not_parquet(format!("it does not {place} with PAR1 ({len} bytes)")));
+/// A Parquet file whose footer has been read.
+#[derive(Debug)]
+pub struct ParquetFile {
+    /// Its path, for messages.
+    pub path: PathBuf,
+    footer: ArrowReaderMetadata,
+    groups: Groups,
+}
+
+impl ParquetFile {
+    /// Opens a Parquet file and reads its footer; types as Parquet's own schema says, not as the writer's arrow schema does.
+    pub fn open(path: &Path) -> Result<ParquetFile, ParquetFileError> {
+        let mut file = fs_err::File::open(path)?;
+        let not_parquet = |message: String| ParquetFileError::NotParquet { path: path.to_owned(), message };
+        let len = file.metadata()?.len();
+        // Magic, footer length and magic again.
+        if len < 12 {
+            return Err(not_parquet(format!("it has {len} bytes")));
         }
-    }
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let (file, _) = file.into_parts();
-    guarded(path, || {
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-            .map_err(|error| damaged(path, error))?;
-        for group in builder.metadata().row_groups() {
-            for column in group.columns() {
-                // What column.byte_range() gives, which panics on negative numbers.
-                let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-                let range = (u64::try_from(start), u64::try_from(column.compressed_size()));
-                let end = if let (Ok(start), Ok(n_bytes)) = range { start.checked_add(n_bytes) } else { None };
-                if end.is_none_or(|end| end > len) {
-                    let message = format!("a column is said to lie outside of the file's {len} bytes");
-                    return Err(damaged(path, message));
-                }
+        let (mut head, mut tail) = ([0; 4], [0; 4]);
+        file.read_exact(&mut head)?;
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut tail)?;
+        for (magic, place) in [(head, "begin"), (tail, "end")] {
+            if magic != *b"PAR1" {
+                return Err(not_parquet(format!("it does not {place} with PAR1 ({len} bytes)")));
             }
         }
-        Ok(builder)
-    })
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let (file, _) = file.into_parts();
+        guarded(path, || {
+            let footer = ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(path, error))?;
+            check_footer(footer.metadata(), len).map_err(|message| damaged(path, message))?;
+            let groups = Groups::new(file, footer.metadata());
+            Ok(ParquetFile { path: path.to_owned(), footer, groups })
+        })
+    }
+
+    /// Its columns.
+    pub fn schema(&self) -> &SchemaRef {
+        self.footer.schema()
+    }
+
+    /// The same as Parquet has it.
+    pub fn parquet_schema(&self) -> &SchemaDescriptor {
+        self.footer.parquet_schema()
+    }
+
+    /// The footer.
+    pub fn metadata(&self) -> &ParquetMetaData {
+        self.footer.metadata()
+    }
+
+    /// All rows of these columns, `n_rows` at a time.
+    pub fn batches(
+        &self,
+        columns: ProjectionMask,
+        n_rows: usize,
+    ) -> Result<ParquetRecordBatchReader, ParquetFileError> {
+        let read = || {
+            let levels = parquet_to_arrow_field_levels(self.parquet_schema(), columns, None)?;
+            ParquetRecordBatchReader::try_new_with_row_groups(
+                &levels,
+                &self.groups,
+                n_rows.min(self.groups.num_rows()),
+                None,
+            )
+        };
+        guarded(&self.path, || read().map_err(|error| damaged(&self.path, error)))
+    }
+}
+
+/// What a footer of a file of `len` bytes cannot say.
+fn check_footer(footer: &ParquetMetaData, len: u64) -> Result<(), String> {
+    let mut n_rows = Some(0_i64);
+    for group in footer.row_groups() {
+        n_rows = n_rows.and_then(|sum| sum.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0));
+        for column in group.columns() {
+            // What column.byte_range() gives, which panics on negative numbers.
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let range = (u64::try_from(start), u64::try_from(column.compressed_size()));
+            let end = if let (Ok(start), Ok(n_bytes)) = range { start.checked_add(n_bytes) } else { None };
+            if end.is_none_or(|end| end > len) {
+                return Err(format!("a column is said to lie outside of the file's {len} bytes"));
+            }
+        }
+    }
+    if n_rows != Some(footer.file_metadata().num_rows()) {
+        return Err("its row groups do not have as many rows as the file".to_owned());
+    }
+    Ok(())
 }
 
 /// Runs code that decodes a file; should it panic on damaged bytes, that is an error of the file.

@@ -1,7 +1,7 @@
 //! .parquet: a row is a document, the column `text`.
 
 use crate::error::CorpusError;
-use crate::parquet_file::{self, damaged, guarded};
+use crate::parquet_file::{ParquetFile, damaged, guarded};
 use crate::{CorpusFile, Reading};
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
@@ -30,14 +30,18 @@ pub(crate) fn read<E: From<CorpusError>>(file: &CorpusFile, reading: &mut Readin
         let share = row as f64 / n_rows.max(1) as f64;
         reading.report(file, (file.n_bytes as f64 * share) as u64);
     }
+    if row != n_rows {
+        let message = format!("it should hold {n_rows} rows, but holds {row}");
+        return Err(CorpusError::from(damaged(path, message)).into());
+    }
     Ok(())
 }
 
 /// A reader of the column `text`, and the file's rows. The file's own arrow schema is passed over, so that Utf8, LargeUtf8,
 /// Utf8View and dictionaries of them all come as Utf8.
-fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, i64), CorpusError> {
-    let builder = parquet_file::open(path)?;
-    let fields = builder.schema().fields();
+fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, u64), CorpusError> {
+    let file = ParquetFile::open(path)?;
+    let fields = file.schema().fields();
     let Some(column) = fields.iter().position(|f| f.name() == "text") else {
         let names = crate::some_names(fields.iter().map(|f| f.name()));
         return Err(CorpusError::NoTextColumn { path: path.to_owned(), found: format!("the columns {names}") });
@@ -46,20 +50,14 @@ fn open_text(path: &Path) -> Result<(ParquetRecordBatchReader, i64), CorpusError
         let found = format!("a column \"text\" of type {}", fields[column].data_type());
         return Err(CorpusError::NoTextColumn { path: path.to_owned(), found });
     }
-    guarded(path, || {
-        let mask = ProjectionMask::roots(builder.parquet_schema(), [column]);
-        let leaf = (0..builder.parquet_schema().num_columns()).find(|&leaf| mask.leaf_included(leaf));
-        let bytes_per_row = builder.metadata().row_groups().iter().map(|group| {
-            let bytes = leaf.map_or(0, |leaf| group.column(leaf).uncompressed_size());
-            bytes.max(0) / group.num_rows().max(1)
-        });
-        let batch_rows = (BATCH_BYTES / bytes_per_row.max().unwrap_or(0).max(1)).clamp(1, 8192);
-        let n_rows = builder.metadata().file_metadata().num_rows();
-        let batches = builder
-            .with_projection(mask)
-            .with_batch_size(batch_rows as usize)
-            .build()
-            .map_err(|error| damaged(path, error))?;
-        Ok((batches, n_rows))
-    })
+    let mask = ProjectionMask::roots(file.parquet_schema(), [column]);
+    let leaf = (0..file.parquet_schema().num_columns()).find(|&leaf| mask.leaf_included(leaf));
+    let bytes_per_row = file.metadata().row_groups().iter().map(|group| {
+        let bytes = leaf.map_or(0, |leaf| group.column(leaf).uncompressed_size());
+        bytes.max(0) / group.num_rows().max(1)
+    });
+    let batch_rows = (BATCH_BYTES / bytes_per_row.max().unwrap_or(0).max(1)).clamp(1, 8192);
+    // Not below 0: it is the sum of its row groups'.
+    let n_rows = file.metadata().file_metadata().num_rows() as u64;
+    Ok((file.batches(mask, batch_rows as usize)?, n_rows))
 }

@@ -36,6 +36,7 @@ impl Model {
     /// As [`Model::load`], and says what was there.
     pub fn find(dir: &Path) -> Result<Found, ModelError> {
         let paths = weight_files(dir)?;
+        let weights = if paths.len() == 1 { paths[0].clone() } else { dir.join(INDEX) };
         let config = Config::read(dir)?;
         let began = Instant::now();
         let contents: Vec<Vec<u8>> = paths.iter().map(|path| progress::read(path)).collect::<Result<_, _>>()?;
@@ -43,12 +44,21 @@ impl Model {
         for (path, bytes) in paths.iter().zip(&contents) {
             add_tensors(path, bytes, &mut tensors)?;
         }
+        if config.n_layer > tensors.len() {
+            // Before there is a list of all that is missing.
+            return Err(ModelError::Setting {
+                path: dir.join("config.json"),
+                key: "n_layer",
+                found: config.n_layer.to_string(),
+                expected: "the blocks of the weights beside it, which have fewer tensors than that",
+            });
+        }
         let n_classes = tensors.get("classifier.bias").and_then(|t| t.shape().first().copied());
         let layout = Arc::new(Layout::new(&config, n_classes));
-        let params = read_tensors(&paths[0], &layout, &tensors)?;
+        let params = read_tensors(&weights, &layout, &tensors)?;
         let problems = not_finite(&params);
         if !problems.is_empty() {
-            return Err(ModelError::Tensors { path: paths[0].clone(), problems });
+            return Err(ModelError::Tensors { path: weights, problems });
         }
         let mut dtypes = BTreeMap::new();
         for tensor in &layout.tensors {

@@ -43,6 +43,10 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     let mut problems = Vec::new();
     let scope = Scope::new(definition, settings, &mut problems);
     let artifacts = scope.text(&definition.artifacts, &mut problems).map(PathBuf::from);
+    if artifacts.is_none() && problems.is_empty() {
+        let message = "artifacts has no value here: expected the folder of all results";
+        problems.push(Problem::new(&definition.artifacts.place, message));
+    }
     let config = read_config(&scope, definition, settings, &mut problems);
     let config = config.as_ref();
     let preset = config

@@ -7,6 +7,7 @@
 //! | `config.json`, `model.safetensors` | the model, in the format of a finished one |
 //! | `optimizer.safetensors` | Adam's `exp_avg.<tensor>` and `exp_avg_sq.<tensor>` |
 //! | `state.json` | [`State`]: the update, what it belongs to, the digests of the other files |
+//! | `state.json.blake3` | the digest of that; checkpoints of earlier versions have none |
 //!
 //! What else an update depends on (order of the data, dropout) is a function of the seed and the update's number. The
 //! folder appears in one step when all of it is on the disk; the last few are kept, and the best. The leading dot keeps
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,6 +34,7 @@ const KIND: &str = "checkpoint";
 const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
+const STATE_DIGEST: &str = "state.json.blake3";
 /// The two moments of Adam, as PyTorch calls them.
 const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 
@@ -125,7 +127,10 @@ pub fn save(
             let path = partial.join(name);
             state.files.insert(name.to_owned(), digest::file(&path)?);
         }
-        Ok(output::write_json(&partial.join(STATE), &state)?)
+        let path = partial.join(STATE);
+        output::write_json(&path, &state)?;
+        let digest = digest::file(&path)?;
+        Ok(output::write_atomic(&partial.join(STATE_DIGEST), |w| w.write_all(digest.as_bytes()))?)
     })?;
     log::info!("{}: written in {:.3} s", path.display(), began.elapsed().as_secs_f64());
     // A later one is of no use any more: this run has begun before it, because it was damaged.
@@ -241,8 +246,16 @@ fn load(
 }
 
 fn read_state(path: &Path) -> Result<State, CheckpointError> {
-    let bytes = fs_err::read(path.join(STATE))?;
-    serde_json::from_slice(&bytes).map_err(|error| damaged(path, STATE, error.to_string()))
+    let text = fs_err::read(path.join(STATE))?;
+    let digest_path = path.join(STATE_DIGEST);
+    if digest_path.exists() {
+        let (expected, found) = (fs_err::read(digest_path)?, digest::bytes(&text));
+        if found.as_bytes() != expected {
+            let expected = String::from_utf8_lossy(&expected).into_owned();
+            return Err(damaged(path, STATE, format!("expected the digest {expected}, found {found}")));
+        }
+    }
+    serde_json::from_slice(&text).map_err(|error| damaged(path, STATE, error.to_string()))
 }
 
 /// Compares files of a checkpoint with their digests.
