@@ -37,7 +37,15 @@ fn levels_say_more_and_more_and_change_no_result() {
     assert!(!plain.contains("\n["), "{plain}");
     let mut said = 0;
     for (log, expected) in [
-        ("info", &["gpt1_training::checkpoint", "checkpoint-3: written in ", "CPU path", "train shards, read in"][..]),
+        (
+            "info",
+            &[
+                "gpt1_training::checkpoint",
+                "checkpoint-3: written in ",
+                "CPU path",
+                "shards of the train split, read in",
+            ][..],
+        ),
         ("debug", &["BLAS: a product", "wrote ", "model.safetensors: ", "evaluated in"]),
         ("trace", &["update 3: loss ", "micro batch 0: 4 windows, 256 tokens"]),
     ] {

@@ -19,8 +19,9 @@ static ALLOCATOR: HugePages = HugePages;
 /// Teaches a pre-trained model a labelled task: adds three tokens and a classifier, and trains all weights on
 /// L3 = L2 + lm_coef L1.
 ///
-/// Writes config.json, model.safetensors, vocab.json, merges.txt, tokenizer.json, task.json, metrics.jsonl and timing.jsonl. An interrupted
-/// run continues when the same command is given again, and ends with the same bytes.
+/// Writes config.json, model.safetensors, vocab.json, merges.txt, tokenizer.json, task.json, metrics.jsonl, timing.jsonl and
+/// an event file for TensorBoard. An interrupted run continues when the same command is given again, and ends with the same
+/// bytes.
 #[derive(Parser)]
 #[command(name = "gpt1-finetune", version)]
 struct Cli {

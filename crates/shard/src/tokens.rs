@@ -61,7 +61,10 @@ impl Tokens {
             guarded(&path, || shard.decode(&mut ids, &progress))?;
         }
         let seconds = began.elapsed().as_secs_f64();
-        log::info!("{}: {n_tokens} tokens in {n_shards} {split} shards, read in {seconds:.3} s", dir.display());
+        log::info!(
+            "{}: {n_tokens} tokens in {n_shards} shards of the {split} split, read in {seconds:.3} s",
+            dir.display()
+        );
         Ok(Tokens { ids, n_vocab: n_vocab as usize, n_bytes, n_documents })
     }
 
