@@ -2,6 +2,8 @@
 //!
 //! An archive with a single bad member is refused as a whole: it is not what it should be, or it is meant to do harm.
 
+#[cfg(test)]
+mod damage;
 mod gzip;
 mod tar;
 mod zip;
