@@ -343,9 +343,7 @@ fn train(
         *dev = Value::Object(by_name);
         Ok(values)
     };
-    let outcome = gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?;
-    interrupt.stop_at_once();
-    Ok(outcome)
+    Ok(gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?)
 }
 
 /// The metric's key in metrics.jsonl.

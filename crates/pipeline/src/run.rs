@@ -225,6 +225,7 @@ impl Runner<'_> {
 
     fn restore(&mut self, step: &Step, assessment: &Assessment, key: &str) -> Result<(), RunError> {
         if self.store.record(step, key).is_none() {
+            gpt1_artifacts::output::tidy(&self.store.result(step, key))?;
             self.store.write_record(step, key, &assessment.entered, &mut self.digests)?;
         }
         self.store.link_to(step, key)?;

@@ -136,7 +136,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     if outcome != Outcome::Finished {
         return Ok(outcome);
     }
-    interrupt.stop_at_once();
 
     let prompts = if validation.is_empty() { &train } else { &validation };
     let samples = draw_samples(&model, &encoder, prompts, pretrain);
