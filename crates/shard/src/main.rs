@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::Preset;
@@ -101,13 +102,13 @@ fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()> {
             object.insert(name.to_owned(), fields);
         }
         object.insert("remark".to_owned(), serde_json::to_value(&summary.remark)?);
-        println!("{}", serde_json::Value::Object(object));
+        gpt1_artifacts::print(&format!("{}\n", serde_json::Value::Object(object)))?;
         return Ok(());
     }
-    println!("split       documents        tokens         bytes  bytes/token  unknown  shards");
+    let mut table = "split       documents        tokens         bytes  bytes/token  unknown  shards\n".to_owned();
     for (name, split) in rows {
-        println!(
-            "{name:<10} {:>10} {:>13} {:>13} {:>12.3} {:>7.3}% {:>7}",
+        table += &format!(
+            "{name:<10} {:>10} {:>13} {:>13} {:>12.3} {:>7.3}% {:>7}\n",
             split.documents,
             split.tokens,
             split.bytes,
@@ -116,5 +117,6 @@ fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()> {
             split.shards
         );
     }
+    gpt1_artifacts::print(&table)?;
     Ok(())
 }
