@@ -14,4 +14,4 @@ pub mod shell;
 pub mod version;
 
 pub use exit::{parse_or_exit, run_main};
-pub use say::print;
+pub use say::{print, to_stderr};

@@ -11,6 +11,7 @@ use gpt1_artifacts::version;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_shard::{Corpus, Report, Summary, write_shards};
 use gpt1_tokenize::Encoder;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -107,8 +108,9 @@ fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()> {
     }
     let mut table = "split       documents        tokens         bytes  bytes/token  unknown  shards\n".to_owned();
     for (name, split) in rows {
-        table += &format!(
-            "{name:<10} {:>10} {:>13} {:>13} {:>12.3} {:>7.3}% {:>7}\n",
+        _ = writeln!(
+            table,
+            "{name:<10} {:>10} {:>13} {:>13} {:>12.3} {:>7.3}% {:>7}",
             split.documents,
             split.tokens,
             split.bytes,
