@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the real binaries, run in fresh folders, and a small chain of results to start from.
 
+pub mod small;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -1,5 +1,6 @@
 //! The exit codes of a stage: 0 done, 1 the user's input, 2 our fault.
 
+use crate::eprintln;
 use std::process::ExitCode;
 
 /// The command line. What does not fit it is the user's input: the exit code is 1, not clap's 2; help and version go to stdout
@@ -46,7 +47,28 @@ fn describe(error: &anyhow::Error) -> String {
         }
         last = cause;
     }
+    if let Some(hint) = remedy(&text).filter(|_| !text.contains("hint: ")) {
+        text.push_str("\n  hint: ");
+        text.push_str(hint);
+    }
     text
+}
+
+/// What to do about the errors of a disk, which any read or write can meet, whichever stage it is of.
+fn remedy(text: &str) -> Option<&'static str> {
+    const EIO: &str = "(os error 5)";
+    const ENOSPC: &str = "(os error 28)";
+    const EROFS: &str = "(os error 30)";
+    if !cfg!(unix) {
+        return None;
+    }
+    if text.contains(ENOSPC) {
+        return Some("free space, then run the same command again; an earlier result is untouched");
+    }
+    if text.contains(EIO) || text.contains(EROFS) {
+        return Some("see to the disk, then run the same command again; an earlier result is untouched");
+    }
+    None
 }
 
 #[cfg(test)]
@@ -59,5 +81,20 @@ mod tests {
         let inner = std::io::Error::other("disk full");
         let error = Err::<(), _>(inner).context("cannot write model").unwrap_err();
         assert_eq!(describe(&error), "cannot write model\n  because: disk full");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_full_disk_has_a_remedy_once() {
+        let full = || std::io::Error::from_raw_os_error(28);
+        let plain = describe(&Err::<(), _>(full()).context("cannot write model").unwrap_err());
+        assert!(
+            plain.ends_with(
+                "(os error 28)\n  hint: free space, then run the same command again; an earlier result is untouched"
+            ),
+            "{plain}"
+        );
+        let hinted = describe(&Err::<(), _>(full()).context("cannot write\n  hint: buy a disk").unwrap_err());
+        assert_eq!(hinted.matches("hint: ").count(), 1, "{hinted}");
     }
 }

@@ -11,9 +11,11 @@ pub mod output;
 pub mod preset;
 pub mod problem;
 pub mod progress;
+mod say;
 pub mod schema;
 pub mod shell;
 pub mod version;
 pub mod yaml;
 
 pub use exit::{parse_or_exit, run_main};
+pub use say::{print, to_stderr};

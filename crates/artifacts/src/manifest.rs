@@ -76,6 +76,7 @@ impl Manifest {
     /// Records an input and returns its digest.
     pub fn input(&mut self, name: &str, path: &Path) -> io::Result<String> {
         let digest = crate::digest::path(path)?;
+        log::info!("input {name} {}: digest {digest}", path.display());
         self.inputs.insert(name.to_owned(), Input { path: path.to_owned(), digest: digest.clone() });
         Ok(digest)
     }

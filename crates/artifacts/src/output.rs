@@ -2,7 +2,8 @@
 //!
 //! A stage writes into a hidden sibling of `--out`, `.<name>.partial`, which is locked while in use. [`OutputDir::commit`]
 //! syncs everything and swaps it into place in one step; an earlier result stays readable until then. A run that was
-//! interrupted leaves its partial folder behind; the next run with the same key continues in it.
+//! interrupted leaves its partial folder behind; the next run with the same key continues in it. What is hidden in the folder (a
+//! leading dot: the run's key, checkpoints) is of the run, not of its result, and is removed when the result is in place.
 
 use crate::manifest::Manifest;
 use serde_json::Value;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The file in a partial folder that says which run it belongs to.
 const RUN_KEY: &str = ".run-key.json";
+/// What the names of unfinished files end with; they begin with a dot.
+const UNFINISHED: &str = ".tmp";
 
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,21 @@ pub enum OutputError {
     /// Another process is writing the same output.
     #[error("--out {0}: another run is writing this output now\n  hint: wait for it, or name another directory")]
     Busy(PathBuf),
+    /// Somebody has removed what the run was writing.
+    #[error(
+        "{0}: the folder that this run was writing has been removed\n  hint: run the same command again; it begins anew"
+    )]
+    Removed(PathBuf),
+    /// The new result is in place, but what it took to make it could not be removed, or it may not be on the disk yet.
+    #[error(
+        "{out} is complete and in place, but the run could not tidy up after itself: {source}\n  hint: use the result, or run the same command again"
+    )]
+    Untidy {
+        /// The result.
+        out: PathBuf,
+        /// What went wrong; the path is in the message.
+        source: io::Error,
+    },
     /// A write failed; the path is in the message.
     #[error(
         "cannot write the output: {0}\n  hint: an earlier result is untouched; free space or choose another --out, then run the same command again"
@@ -69,14 +87,19 @@ impl OutputDir {
         }
         let partial = hidden("partial");
         let key = serde_json::to_vec_pretty(run_key).map_err(io::Error::other)?;
-        let resumed = fs_err::read(partial.join(RUN_KEY)).is_ok_and(|found| found == key);
-        if !resumed {
-            if partial.exists() {
-                fs_err::remove_dir_all(&partial)?;
-            }
+        let run_key = partial.join(RUN_KEY);
+        // A key that cannot be read now is no other key: hours of work may lie beside it.
+        let resumed = if_there(fs_err::read(&run_key))?.is_some_and(|found| found == key);
+        if resumed {
+            remove_unfinished(&partial)?;
+        } else {
+            // The key goes first: without it nobody continues in a folder that is only half emptied.
+            if_there(fs_err::remove_file(&run_key))?;
+            if_there(fs_err::remove_dir_all(&partial))?;
             fs_err::create_dir(&partial)?;
-            write_atomic(&partial.join(RUN_KEY), |w| w.write_all(&key))?;
+            write_atomic(&run_key, |w| w.write_all(&key))?;
         }
+        log::info!("writing {} ({})", partial.display(), if resumed { "continued" } else { "new" });
         Ok(OutputDir { out: out.to_owned(), partial, resumed, _lock: lock })
     }
 
@@ -97,23 +120,68 @@ impl OutputDir {
 
     /// Writes `manifest.json`, syncs all files, and swaps the output into place; returns its path.
     pub fn commit(self, manifest: Manifest) -> Result<PathBuf, OutputError> {
+        if !self.partial.join(RUN_KEY).exists() {
+            return Err(OutputError::Removed(self.partial));
+        }
         let manifest = manifest.finish();
         write_json(&self.partial.join("manifest.json"), &manifest)?;
         sync_tree(&self.partial)?;
-        let key = self.partial.join(RUN_KEY);
-        if self.out.exists() {
+        let replaces = self.out.exists();
+        if replaces {
             exchange(&self.partial, &self.out)?;
-            sync_dir(&parent_of(&self.out))?;
-            fs_err::remove_dir_all(&self.partial)?;
         } else {
             fs_err::rename(&self.partial, &self.out)?;
+        }
+        let tidied = (|| {
             sync_dir(&parent_of(&self.out))?;
+            if replaces {
+                fs_err::remove_dir_all(&self.partial)?;
+            }
+            tidy(&self.out)
+        })();
+        match tidied {
+            Ok(()) => Ok(self.out),
+            Err(source) => Err(OutputError::Untidy { out: self.out, source }),
         }
-        let key = self.out.join(key.file_name().expect("a constant name"));
-        if key.exists() {
-            fs_err::remove_file(key)?;
+    }
+}
+
+/// Removes from a result in place what is of the run that made it, which was killed before it could.
+pub fn tidy(out: &Path) -> io::Result<()> {
+    for entry in fs_err::read_dir(out)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
         }
-        Ok(self.out)
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the files that [`write_atomic`] had not finished when its process was killed.
+fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() {
+            remove_unfinished(&entry.path())?;
+        } else if name.starts_with('.') && name.ends_with(UNFINISHED) {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// `None` if what was asked for is not there; any other error is one.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -142,9 +210,9 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
 /// Writes a file beside its place, syncs it, and renames it: readers see the old content or the new one, never a part.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<fs_err::File>) -> io::Result<()>) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
-    let beside = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let beside = path.with_file_name(format!(".{}.{}{UNFINISHED}", name.to_string_lossy(), std::process::id()));
     let written = (|| {
-        let mut writer = BufWriter::new(fs_err::File::create(&beside)?);
+        let mut writer = BufWriter::new(fs_err::File::create(&beside).map_err(|error| removed(&beside, error))?);
         write(&mut writer)?;
         let file = writer.into_inner().map_err(|error| {
             io::Error::new(error.error().kind(), format!("failed to write {}: {}", beside.display(), error.error()))
@@ -157,6 +225,16 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<fs_err::File>
         let _ = fs_err::remove_file(&beside);
     }
     written
+}
+
+/// What could not be made because the folder around it is not there any more says so.
+pub(crate) fn removed(path: &Path, error: io::Error) -> io::Error {
+    let folder = parent_of(path);
+    if error.kind() != io::ErrorKind::NotFound || folder.exists() {
+        return error;
+    }
+    let message = format!("{}: this folder is not there (any more); the same command again makes it", folder.display());
+    io::Error::new(error.kind(), message)
 }
 
 /// Writes a value as indented JSON with a final line break, atomically.
@@ -247,6 +325,48 @@ mod tests {
         drop(same);
         let other = OutputDir::begin(&out, &json!(2)).unwrap();
         assert!(!other.resumed() && !other.join("half").exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_half_written_is_in_no_result() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("result");
+        let killed = OutputDir::begin(&out, &json!(1)).unwrap();
+        fs_err::create_dir(killed.join("sub")).unwrap();
+        for name in [".config.json.17.tmp", "sub/.weights.17.tmp", "sub/whole", ".hidden"] {
+            fs_err::write(killed.join(name), "1").unwrap();
+        }
+        drop(killed);
+        let next = OutputDir::begin(&out, &json!(1)).unwrap();
+        assert!(next.resumed() && next.join(".hidden").exists());
+        next.commit(manifest()).unwrap();
+        let mut names: Vec<_> = fs_err::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["manifest.json", "sub"]);
+        assert_eq!(fs_err::read_dir(out.join("sub")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_an_error_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("result");
+        let first = OutputDir::begin(&out, &json!(1)).unwrap();
+        fs_err::write(first.join("hours"), "1").unwrap();
+        // A folder can be read by nobody as a file, whoever runs the test.
+        fs_err::remove_file(first.join(RUN_KEY)).unwrap();
+        fs_err::create_dir(first.join(RUN_KEY)).unwrap();
+        let hours = first.join("hours");
+        drop(first);
+        assert!(matches!(OutputDir::begin(&out, &json!(1)), Err(OutputError::Io(_))));
+        assert!(hours.exists());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = OutputDir::begin(&dir.path().join("result"), &json!(1)).unwrap();
+        fs_err::remove_dir_all(output.path()).unwrap();
+        assert!(matches!(output.commit(manifest()), Err(OutputError::Removed(_))));
     }
 
     #[test]

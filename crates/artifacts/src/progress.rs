@@ -1,5 +1,6 @@
 //! Progress on stderr: a bar on a terminal, a line every few seconds otherwise.
 
+use crate::eprintln;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;

@@ -4,6 +4,7 @@ use crate::encode::{Encoded, encode};
 use crate::objective::{Recipe, gradients, order};
 use crate::{FinetuneError, TOKENS_AT_ONCE, TaskFile, Training, score};
 use gpt1_artifacts::digest;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{FinetuneConfig, Preset};
@@ -357,9 +358,7 @@ fn train(
         *dev = Value::Object(by_name);
         Ok(values)
     };
-    let ended = gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?;
-    interrupt.stop_at_once();
-    Ok(ended)
+    Ok(gpt1_training::run(settings, out, model, dev, &interrupt, step, evaluate)?)
 }
 
 /// The metric's key in metrics.jsonl.

@@ -2,6 +2,7 @@
 
 use crate::state::{Results, path_of};
 use crate::step::{Step, flag_of};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::shell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, BufRead, BufReader, Read, Write};

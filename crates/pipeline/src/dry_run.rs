@@ -8,6 +8,7 @@ use crate::run::{duration, say};
 use crate::state::{State, assess_all};
 use crate::step::Step;
 use crate::store::{Record, Store};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use std::io;
 use std::path::Path;

@@ -6,6 +6,7 @@
 use crate::names::{self, Item, Kind, Pattern, bytes};
 use crate::run::duration;
 use crate::store::{lock_path, record_path};
+use gpt1_artifacts::eprintln;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io;

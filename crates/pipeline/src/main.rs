@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gpt1_artifacts::{parse_or_exit, preset, run_main};
+use gpt1_artifacts::{eprint, eprintln, parse_or_exit, preset, run_main};
 use gpt1_pipeline::error::RunError;
 use gpt1_pipeline::graph::{self, Format};
 use gpt1_pipeline::names::{self, Pattern};
@@ -195,18 +195,18 @@ fn run_command(command: &Command) -> anyhow::Result<()> {
             run::run(&plan, &options)?;
         }
         Command::Status { pipeline, target, json } => {
-            print!("{}", report::status(&pipeline.plan(target.as_deref())?, *json)?);
+            gpt1_artifacts::print(&report::status(&pipeline.plan(target.as_deref())?, *json)?)?;
         }
         Command::Explain { pipeline, stage, json } => {
             let plan = pipeline.plan(Some(stage))?;
-            print!("{}", report::explain(&plan, plan.step(stage, stage)?, *json)?);
+            gpt1_artifacts::print(&report::explain(&plan, plan.step(stage, stage)?, *json)?)?;
         }
         Command::Graph { pipeline, target, format } => {
-            print!("{}", graph::draw(&pipeline.plan(target.as_deref())?, *format));
+            gpt1_artifacts::print(&graph::draw(&pipeline.plan(target.as_deref())?, *format))?;
         }
         Command::Diff { a, b, json } => {
             let differences = diff::diff(a, b)?;
-            print!("{}", if *json { pretty(&differences)? } else { differences.text() });
+            gpt1_artifacts::print(&if *json { pretty(&differences)? } else { differences.text() })?;
         }
         Command::Gc { pipelines, interrupted, dry_run, yes } => {
             for (artifacts, patterns) in pipelines.patterns()? {
@@ -220,7 +220,7 @@ fn run_command(command: &Command) -> anyhow::Result<()> {
                 let started = Instant::now();
                 let findings = verify::verify(artifacts)?;
                 let (seconds, n_bytes) = (started.elapsed().as_secs_f64(), findings.n_bytes);
-                print!("{}", if *json { pretty(&findings)? } else { findings.list() });
+                gpt1_artifacts::print(&if *json { pretty(&findings)? } else { findings.list() })?;
                 eprintln!(
                     "{}: {} results, {} files, {} read in {seconds:.1} s ({}/s)",
                     artifacts.display(),
@@ -242,7 +242,7 @@ fn run_command(command: &Command) -> anyhow::Result<()> {
                 Of::Pipeline => definition::json_schema(),
                 Of::Preset => preset::json_schema(),
             };
-            print!("{}", pretty(schema)?);
+            gpt1_artifacts::print(&pretty(schema)?)?;
         }
     }
     Ok(())
@@ -257,7 +257,7 @@ fn collect_garbage(
     yes: bool,
 ) -> anyhow::Result<()> {
     let garbage = gc::find(artifacts, patterns, interrupted)?;
-    print!("{}", garbage.list());
+    gpt1_artifacts::print(&garbage.list())?;
     if dry_run || garbage.is_empty() {
         return Ok(());
     }

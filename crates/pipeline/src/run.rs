@@ -12,6 +12,8 @@ use crate::plan::Plan;
 use crate::state::{Assessment, Results, State, assess, assess_all, path_of};
 use crate::step::{Source, Step};
 use crate::store::Store;
+use gpt1_artifacts::eprintln;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -118,8 +120,7 @@ impl Runner<'_> {
             let (n, checked, read) = (steps.len(), digests.n_checked, digests.n_read);
             eprintln!("nothing to run: {n} stages are up to date ({checked} files checked, {read} read)");
         }
-        self.show_result();
-        Ok(())
+        Ok(self.show_result()?)
     }
 
     fn n_jobs(&self) -> usize {
@@ -201,6 +202,7 @@ impl Runner<'_> {
 
     fn restore(&self, step: &Step, assessment: &Assessment, key: &str) -> Result<(), RunError> {
         if self.store.record(step, key).is_none() {
+            gpt1_artifacts::output::tidy(&self.store.result(step, key))?;
             self.store.write_record(step, key, &assessment.entered, &mut lock(&self.digests))?;
         }
         self.store.link_to(step, key)?;
@@ -287,14 +289,17 @@ impl Runner<'_> {
     }
 
     /// For a target that did not run now, what its run has shown.
-    fn show_result(&self) {
-        let Some(step) = self.plan.steps.last().filter(|step| !lock(&self.ran).contains(&step.name)) else { return };
-        let Some(metrics) = &step.metrics else { return };
+    fn show_result(&self) -> io::Result<()> {
+        let Some(step) = self.plan.steps.last().filter(|step| !lock(&self.ran).contains(&step.name)) else {
+            return Ok(());
+        };
+        let Some(metrics) = &step.metrics else { return Ok(()) };
         let path = self.store.link(step).join(metrics);
         if let Ok(text) = fs_err::read_to_string(&path) {
             eprintln!("{}:", path.display());
-            print!("{text}");
+            gpt1_artifacts::print(&text)?;
         }
+        Ok(())
     }
 
     fn is_forced(&self, step: &Step) -> bool {

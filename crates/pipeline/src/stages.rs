@@ -72,8 +72,8 @@ pub const PROGRAMS: [Program; 8] = [
         run: "evaluate report",
         version: version::REPORT,
         takes_config: false,
-        required: &["scores"],
-        optional: &["pretrain", "zero-shot"],
+        required: &[],
+        optional: &["scores", "pretrain", "zero-shot"],
     },
 ];
 

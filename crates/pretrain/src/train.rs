@@ -1,10 +1,10 @@
 //! The stage: shards in, model directory out.
 
+use crate::baseline;
 use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
 use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
 use crate::snapshots::Snapshots;
-use crate::{baseline, sample};
 use anyhow::{Context, bail};
 use clap::Args;
 use gpt1_artifacts::digest;
@@ -13,6 +13,7 @@ use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
 use gpt1_artifacts::progress::Progress;
 use gpt1_artifacts::version;
+use gpt1_artifacts::{eprint, eprintln};
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, SamplingModel};
@@ -144,7 +145,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     if outcome != Outcome::Finished {
         return Ok(outcome);
     }
-    interrupt.stop_at_once();
 
     let prompts = if validation.is_empty() { &train } else { &validation };
     let samples = draw_samples(&model, &encoder, prompts, pretrain);
@@ -163,7 +163,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let result = out.commit(manifest)?;
     checkpoint::remove_all(&result)?;
 
-    sample::print(&samples)?;
+    gpt1_artifacts::print(&samples)?;
     held_out.compare(&last_evaluation);
     let dir = result.display();
     eprintln!("model: {dir}");

@@ -79,6 +79,16 @@ pub enum CheckpointError {
         /// What is wrong with it.
         message: String,
     },
+    /// No checkpoint can be read, and not because one is damaged.
+    #[error(
+        "{path}: no checkpoint can be read: {source}\n  hint: see to the disk and the permissions, then run the same command again; to begin anew instead, remove this folder"
+    )]
+    Unreadable {
+        /// The latest.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The checkpoint is one of a model of another shape.
     #[error(
         "{path}: a checkpoint of another shape: {tensor} was expected to be {expected}, found {found}\n  hint: name another --out, or use the configuration that the checkpoint was made with"
@@ -156,8 +166,8 @@ pub fn model(out: &Path, update: u64) -> Result<Model, CheckpointError> {
 /// made when it was longer cannot be continued exactly and counts as damaged; so does one whose best is damaged, if the result
 /// will hold the best model (`keep_best`).
 ///
-/// A checkpoint of another run or of another shape is an error: it is whole, and not ours to pass over. Nothing is
-/// changed then.
+/// A checkpoint of another run or of another shape is an error: it is whole, and not ours to pass over. So is one that cannot be
+/// read, if no earlier one can: to begin anew would lose what may be readable again. Nothing is changed then.
 pub fn load_latest(
     out: &Path,
     run_digest: &str,
@@ -166,6 +176,7 @@ pub fn load_latest(
     model: &mut Model,
     adam: &mut Adam,
 ) -> Result<Option<State>, CheckpointError> {
+    let mut unreadable = None;
     for (_, path) in list(out)?.into_iter().rev() {
         let began = Instant::now();
         match load(&path, run_digest, metrics_bytes, keep_best, model, adam) {
@@ -176,10 +187,18 @@ pub fn load_latest(
             Err(error @ (CheckpointError::Shape { .. } | CheckpointError::OtherRun { .. })) => return Err(error),
             Err(error) => {
                 log::warn!("{error}\n  the checkpoint before it will be used, or the run begins anew");
+                if let CheckpointError::Io(source) | CheckpointError::Model(ModelError::Io(source)) = error
+                    && source.kind() != io::ErrorKind::NotFound
+                {
+                    unreadable = unreadable.or(Some((path, source)));
+                }
             }
         }
     }
-    Ok(None)
+    match unreadable {
+        Some((path, source)) => Err(CheckpointError::Unreadable { path, source }),
+        None => Ok(None),
+    }
 }
 
 /// The latest checkpoint of an output, whole or not.

@@ -39,7 +39,7 @@ impl Interrupt {
     }
 
     /// From now on nothing waits for a checkpoint: a signal ends the process at once.
-    pub fn stop_at_once(&self) {
+    pub(crate) fn stop_at_once(&self) {
         self.at_once.store(true, Ordering::Relaxed);
     }
 }

@@ -109,9 +109,13 @@ impl Mark {
 }
 
 /// The length of metrics.jsonl in `dir`; 0 if there is none.
-pub(crate) fn metrics_bytes(dir: &Path) -> u64 {
+pub(crate) fn metrics_bytes(dir: &Path) -> io::Result<u64> {
     let path: PathBuf = dir.join(METRICS);
-    fs_err::metadata(path).map_or(0, |m| m.len())
+    match fs_err::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 fn line(update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> String {
@@ -134,7 +138,7 @@ mod tests {
         let kept = metrics.sync().unwrap();
         metrics.write_training(2, 64, &[("loss", 0.2)]).unwrap();
         drop(metrics);
-        assert!(metrics_bytes(dir.path()) > kept.metrics);
+        assert!(metrics_bytes(dir.path()).unwrap() > kept.metrics);
         let mut metrics = Metrics::open(dir.path(), kept, 32).unwrap();
         metrics.write(2, 64, TRAIN, &[("loss", 0.25), ("grad_norm", 3.0)]).unwrap();
         let text = fs_err::read_to_string(dir.path().join(METRICS)).unwrap();

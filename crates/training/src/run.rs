@@ -5,6 +5,7 @@ use crate::best::{Best, Criterion};
 use crate::checkpoint::{self, CheckpointError, State};
 use crate::metrics::{self, Lengths, Metrics};
 use crate::{Interrupt, Schedule};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::progress::Progress;
 use gpt1_kernels::profile::{lap, whole};
 use gpt1_model::{Model, Params};
@@ -125,7 +126,7 @@ pub fn run(
     mut evaluate: impl FnMut(u64, &Model, &mut Value) -> io::Result<Vec<(&'static str, f64)>>,
 ) -> Result<(Outcome, Option<Best>), TrainError> {
     let mut adam = Adam::new(&model.params.layout);
-    let on_disk = metrics::metrics_bytes(out);
+    let on_disk = metrics::metrics_bytes(out)?;
     let resumed = checkpoint::load_latest(out, &settings.run_digest, on_disk, settings.keep_best, model, &mut adam)
         .map_err(TrainError::Load)?;
     let mut n_tokens = resumed.as_ref().map_or(0, |state| state.n_tokens);
@@ -156,9 +157,7 @@ pub fn run(
             if saved_at != Some(u) {
                 save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
             }
-            progress
-                .println(&format!("stopped by signal {signal} after update {u}; the same command continues from here"));
-            return Ok((Outcome::Interrupted { signal }, best));
+            return Ok((stopped(&progress, signal, u), best));
         };
         let norm = gradient_norm(&grads);
         let suspects = [("the loss", done.loss), ("the gradient norm", norm)];
@@ -203,8 +202,19 @@ pub fn run(
         }
         metrics.leave_out(pause.elapsed());
     }
+    // The checkpoint of the last update is written, nothing waits for another; a signal that came meanwhile counts.
+    interrupt.stop_at_once();
+    if let Some(signal) = interrupt.signal() {
+        return Ok((stopped(&progress, signal, settings.n_updates), best));
+    }
     progress.finish();
     Ok((Outcome::Finished, best))
+}
+
+fn stopped(progress: &Progress, signal: i32, update: u64) -> Outcome {
+    progress
+        .println(&format!("stopped by signal {signal} after update {update}; the same command continues from here"));
+    Outcome::Interrupted { signal }
 }
 
 fn save(

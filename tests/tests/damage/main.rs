@@ -10,7 +10,6 @@
 //! | `GPT1_DAMAGE_SEED` | the seed of the first; a failure names its own |
 
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the names are our own")]
-#![allow(clippy::naive_bytecount, reason = "files of a few kilobytes")]
 
 mod harness;
 mod mutate;
