@@ -65,7 +65,7 @@ pub(crate) struct Groups {
 impl Groups {
     /// Of the file with that footer, whose columns lie in the file.
     pub fn new(file: File, footer: &Arc<ParquetMetaData>) -> Groups {
-        let columns = footer.row_groups().iter().flat_map(|group| group.columns()).map(|column| {
+        let columns = footer.row_groups().iter().flat_map(RowGroupMetaData::columns).map(|column| {
             let (start, len) = column.byte_range();
             (start..start + len, column.uncompressed_size())
         });
@@ -113,7 +113,7 @@ impl Iterator for Chunks {
         let column = group.column(self.column);
         let pages = SerializedPageReader::new(Arc::clone(&self.file), column, group.num_rows() as usize, None);
         let (n_values, levels) = (column.num_values(), levels_of(column));
-        Some(pages.map(|pages| Box::new(Pages { pages, n_values, levels }) as Box<dyn PageReader>))
+        Some(pages.map(|inner| Box::new(Pages { inner, n_values, levels }) as Box<dyn PageReader>))
     }
 }
 
@@ -127,7 +127,7 @@ fn levels_of(column: &ColumnChunkMetaData) -> usize {
 
 /// The pages of a column in a row group.
 struct Pages {
-    pages: SerializedPageReader<PageFile>,
+    inner: SerializedPageReader<PageFile>,
     n_values: i64,
     levels: usize,
 }
@@ -189,20 +189,20 @@ impl Iterator for Pages {
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.pages.get_next_page()?;
+        let page = self.inner.get_next_page()?;
         page.iter().try_for_each(|page| self.check(page))?;
         Ok(page)
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.pages.peek_next_page()
+        self.inner.peek_next_page()
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.pages.skip_next_page()
+        self.inner.skip_next_page()
     }
 
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.pages.at_record_boundary()
+        self.inner.at_record_boundary()
     }
 }

@@ -39,9 +39,7 @@ pub fn isolated(test: &str, work: impl FnOnce()) {
         }));
         let outcome = catch_unwind(AssertUnwindSafe(work));
         _ = std::panic::take_hook();
-        if outcome.is_err() {
-            panic!("{}", PANICS.lock().unwrap().1);
-        }
+        assert!(outcome.is_ok(), "{}", PANICS.lock().unwrap().1);
         return;
     }
     let place = tempfile::NamedTempFile::new().unwrap();

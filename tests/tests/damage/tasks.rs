@@ -76,6 +76,10 @@ struct Table {
     skips: bool,
 }
 
+fn extension(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
 fn table_of(name: &str) -> Table {
     let glue = Table { columns: &[], id: "index", texts: &["sentence1", "sentence2"], label: "label", skips: false };
     let task = name.split('/').next().unwrap();
@@ -94,7 +98,7 @@ fn table_of(name: &str) -> Table {
             let columns = &["premise", "hypothesis", "label", "structure"];
             Table { columns, texts: &["premise", "hypothesis"], ..glue }
         }
-        _ if name.ends_with(".txt") => Table { id: "pairID", label: "gold_label", ..glue },
+        _ if extension(name) == "txt" => Table { id: "pairID", label: "gold_label", ..glue },
         "MNLI" => Table { label: "gold_label", skips: true, ..glue },
         _ => glue,
     }
@@ -154,14 +158,13 @@ fn race(name: &str, bytes: &[u8]) -> Option<Vec<Found>> {
 }
 
 /// Comma-separated values, character by character.
-fn csv(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
+fn csv(bytes: &[u8]) -> Vec<Vec<String>> {
     let text: Vec<char> = without_mark(bytes).chars().collect();
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
     let (mut quoted, mut begun, mut i) = (false, false, 0);
     let ends_line = |i: usize| match text.get(i..) {
-        Some(['\n', ..]) => 1,
+        Some(['\n', ..] | ['\r']) => 1,
         Some(['\r', '\n', ..]) => 2,
-        Some(['\r']) => 1,
         _ => 0,
     };
     while i < text.len() {
@@ -187,11 +190,11 @@ fn csv(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
     record.push(field);
     records.push(record);
     records.retain(|record| record != &[""]);
-    Some(records)
+    records
 }
 
 fn stories(bytes: &[u8]) -> Option<Vec<Found>> {
-    let records = csv(bytes)?;
+    let records = csv(bytes);
     let (header, rows) = records.split_first()?;
     let at = |name: &str| header.iter().position(|column| column.trim() == name);
     let columns = (1..5).map(|i| at(&format!("InputSentence{i}"))).collect::<Option<Vec<_>>>()?;
@@ -207,8 +210,8 @@ fn stories(bytes: &[u8]) -> Option<Vec<Found>> {
 fn expected(name: &str, bytes: &[u8]) -> Option<Vec<Found>> {
     match name {
         _ if name.starts_with("RACE") => race(name, bytes),
-        _ if name.ends_with(".csv") => stories(bytes),
-        _ if name.ends_with(".jsonl") || name.contains("snli_format") => json_lines(name, bytes),
+        _ if extension(name) == "csv" => stories(bytes),
+        _ if extension(name) == "jsonl" || name.contains("snli_format") => json_lines(name, bytes),
         _ => rows(bytes, table_of(name), name.starts_with("MNLI") || name.starts_with("SNLI")),
     }
 }
