@@ -113,7 +113,7 @@ impl Iterator for Chunks {
         let column = group.column(self.column);
         let pages = SerializedPageReader::new(Arc::clone(&self.file), column, group.num_rows() as usize, None);
         let (n_values, levels) = (column.num_values(), levels_of(column));
-        Some(pages.map(|pages| Box::new(Pages { reader: pages, n_values, levels }) as Box<dyn PageReader>))
+        Some(pages.map(|inner| Box::new(Pages { inner, n_values, levels }) as Box<dyn PageReader>))
     }
 }
 
@@ -127,7 +127,7 @@ fn levels_of(column: &ColumnChunkMetaData) -> usize {
 
 /// The pages of a column in a row group.
 struct Pages {
-    reader: SerializedPageReader<PageFile>,
+    inner: SerializedPageReader<PageFile>,
     n_values: i64,
     levels: usize,
 }
@@ -189,20 +189,20 @@ impl Iterator for Pages {
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.reader.get_next_page()?;
+        let page = self.inner.get_next_page()?;
         page.iter().try_for_each(|page| self.check(page))?;
         Ok(page)
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.reader.peek_next_page()
+        self.inner.peek_next_page()
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.reader.skip_next_page()
+        self.inner.skip_next_page()
     }
 
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.reader.at_record_boundary()
+        self.inner.at_record_boundary()
     }
 }

@@ -165,7 +165,7 @@ fn lines(bytes: &mut Vec<u8>, kind: usize, at: usize, rng: &mut Random, what: &m
     if all.is_empty() {
         return write!(what, "nothing");
     }
-    let line = bytes[..at].split(|byte| *byte == b'\n').count().min(all.len()) - 1;
+    let line = (bytes[..at].split(|byte| *byte == b'\n').count() - 1).min(all.len() - 1);
     let other = rng.below(all.len());
     let verb = match kind {
         13 => {

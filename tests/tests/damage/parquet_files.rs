@@ -6,6 +6,7 @@ use gpt1_corpus::{Corpus, CorpusError};
 use gpt1_shard::{Facts, Split, SplitWriter, Tokens};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, GzipLevel, ZstdLevel};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -20,7 +21,7 @@ const SLACK: usize = 256 << 10;
 /// The footer, and the first bytes of each column, where the header of its first page is.
 fn lengths(path: &Path) -> Vec<Range<usize>> {
     let reader = SerializedFileReader::new(fs_err::File::open(path).unwrap().into_parts().0).unwrap();
-    let columns = reader.metadata().row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
+    let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     let starts = columns.map(|column| column.byte_range().0 as usize);
     let mut lengths: Vec<Range<usize>> = starts.map(|start| start..start + 40).collect();
     let n_bytes = fs_err::metadata(path).unwrap().len() as usize;

@@ -76,6 +76,10 @@ struct Table {
     skips: bool,
 }
 
+fn extension(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
 fn table_of(name: &str) -> Table {
     let glue = Table { columns: &[], id: "index", texts: &["sentence1", "sentence2"], label: "label", skips: false };
     let task = name.split('/').next().unwrap();
@@ -94,7 +98,7 @@ fn table_of(name: &str) -> Table {
             let columns = &["premise", "hypothesis", "label", "structure"];
             Table { columns, texts: &["premise", "hypothesis"], ..glue }
         }
-        _ if name.ends_with(".txt") => Table { id: "pairID", label: "gold_label", ..glue },
+        _ if extension(name) == "txt" => Table { id: "pairID", label: "gold_label", ..glue },
         "MNLI" => Table { label: "gold_label", skips: true, ..glue },
         _ => glue,
     }
@@ -159,8 +163,8 @@ fn csv(bytes: &[u8]) -> Vec<Vec<String>> {
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
     let (mut quoted, mut begun, mut i) = (false, false, 0);
     let ends_line = |i: usize| match text.get(i..) {
-        Some(['\r', '\n', ..]) => 2,
         Some(['\n', ..] | ['\r']) => 1,
+        Some(['\r', '\n', ..]) => 2,
         _ => 0,
     };
     while i < text.len() {
@@ -206,8 +210,8 @@ fn stories(bytes: &[u8]) -> Option<Vec<Found>> {
 fn expected(name: &str, bytes: &[u8]) -> Option<Vec<Found>> {
     match name {
         _ if name.starts_with("RACE") => race(name, bytes),
-        _ if name.ends_with(".csv") => stories(bytes),
-        _ if name.ends_with(".jsonl") || name.contains("snli_format") => json_lines(name, bytes),
+        _ if extension(name) == "csv" => stories(bytes),
+        _ if extension(name) == "jsonl" || name.contains("snli_format") => json_lines(name, bytes),
         _ => rows(bytes, table_of(name), name.starts_with("MNLI") || name.starts_with("SNLI")),
     }
 }

@@ -84,7 +84,12 @@ fn damaged_archives_are_refused_or_unpacked_right() {
                     let mut found = Vec::new();
                     contents(&root, &mut found);
                     // Names have no checksum in a zip, and a member may be lost with its entry; what is there is as it was.
-                    let is_honest = |text: &String| FILES.iter().any(|(_, honest)| text == honest);
+                    // A gzip file that stands there twice is a text twice.
+                    let is_honest = |text: &String| {
+                        FILES
+                            .iter()
+                            .any(|(_, honest)| text == honest || kind == "gz" && text.replace(honest, "").is_empty())
+                    };
                     assert!(found.iter().all(is_honest), "{what}: {found:?}");
                 }
                 Err(error) => assert!(error.to_string().contains(&format!("x.{kind}")), "{what}: {error}"),
