@@ -7,7 +7,7 @@ use gpt1_tests::small::{
     Content, Random, STAGES, World, assert_same, content, finish, latest_checkpoint, number, partial,
 };
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 fn world() -> &'static World {
@@ -63,7 +63,7 @@ struct Fault<'a> {
 impl Fault<'_> {
     /// Runs a stage with it: its status, what it said, and how many calls of the kind there were.
     fn run(&self, world: &World, stage: &str, out: &Path) -> (ExitStatus, String, u64) {
-        let count = world.root.join("count");
+        let count = out.parent().and_then(Path::parent).expect("the case").join("count");
         let mut command = world.command(stage, out);
         command.env("LD_PRELOAD", self.library).env("GPT1_FAULT_KIND", self.kind).env("GPT1_FAULT_DIR", self.dir);
         command.env("GPT1_FAULT_AT", self.at.to_string()).env("GPT1_FAULT_COUNT", &count);
@@ -72,7 +72,6 @@ impl Fault<'_> {
         }
         let (status, message) = finish(&mut command, out);
         let n = fs_err::read_to_string(&count).expect("the library writes it").trim().parse().expect("a number");
-        fs_err::remove_file(&count).expect("there");
         (status, message, n)
     }
 }
@@ -238,5 +237,38 @@ fn a_clock_that_jumps_changes_no_result() {
             assert!(n > 0, "{stage} does not look at the clock: this test shows nothing");
             world.check(stage, &out, &format!("{stage}, clock {at}"));
         }
+    }
+}
+
+/// What a program says may be lost, with a log on a full disk or a reader that has gone away; its work is not.
+#[test]
+fn what_cannot_be_said_stops_nothing() {
+    if !Path::new("/dev/full").exists() {
+        println!("skipped: this system has no /dev/full");
+        return;
+    }
+    let world = world();
+    let full = || fs_err::OpenOptions::new().write(true).open("/dev/full").expect("it can be opened").into_parts().0;
+    // The reading end is closed at once.
+    let closed = || std::io::pipe().expect("a pipe").1;
+    for stage in STAGES {
+        for case in ["stderr on a full disk", "stderr to nobody", "stdout to nobody"] {
+            let (_dir, out) = world.case();
+            let mut command = world.command(stage, &out);
+            match case {
+                "stderr on a full disk" => command.stderr(full()),
+                "stderr to nobody" => command.stderr(closed()),
+                _ => command.stdout(closed()).stderr(Stdio::null()),
+            };
+            assert_eq!(command.status().expect("it starts").code(), Some(0), "{stage}, {case}");
+            world.check(stage, &out, case);
+        }
+        // A result that cannot be printed is an error; tokenize prints none.
+        let (_dir, out) = world.case();
+        let (status, message) = finish(world.command(stage, &out).stdout(full()), &out);
+        let expected = i32::from(stage != "tokenize");
+        assert_eq!(status.code(), Some(expected), "{stage}: {message}");
+        assert!(expected == 0 || message.contains("cannot write the result to stdout: No space left"), "{message}");
+        world.check(stage, &out, "stdout on a full disk");
     }
 }

@@ -88,9 +88,13 @@ impl Falls {
 
 fn is_half_written(dir: &Path) -> bool {
     names(dir).iter().any(|name| {
-        let (path, name) = (dir.join(name), name.to_string_lossy().into_owned());
-        name.ends_with(".tmp") || name == ".partial" || path.is_dir() && is_half_written(&path)
+        let path = dir.join(name);
+        is_of_kind(name, "tmp") || name == Path::new(".partial") || path.is_dir() && is_half_written(&path)
     })
+}
+
+fn is_of_kind(name: &Path, extension: &str) -> bool {
+    name.extension().is_some_and(|found| found == extension)
 }
 
 /// Waits a random part of the usual time, or until the process ends.
@@ -236,5 +240,5 @@ fn a_chain_killed_anywhere_and_repeated_gives_the_same_results() {
 
 /// A record of the store: `store/<program>/<key>.json`.
 fn is_record(name: &str) -> bool {
-    name.starts_with("store/") && name.matches('/').count() == 2 && name.ends_with(".json")
+    name.starts_with("store/") && name.matches('/').count() == 2 && is_of_kind(Path::new(name), "json")
 }

@@ -3,22 +3,19 @@
 use gpt1_tests::small::{Random, STAGES, World, assert_same, content, names, partial, said, start, wait};
 use std::path::Path;
 use std::process::Child;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        World::new(
-            60,
-            &[
-                "tokenizer.n_merges=800",
-                "shards.tokens_per_shard=20000",
-                "pretrain.max_updates=40",
-                "finetune.max_train_examples=32",
-            ],
-        )
-    })
+/// One for each test: what one removes is no input of the other.
+fn world() -> World {
+    World::new(
+        60,
+        &[
+            "tokenizer.n_merges=800",
+            "shards.tokens_per_shard=20000",
+            "pretrain.max_updates=40",
+            "finetune.max_train_examples=32",
+        ],
+    )
 }
 
 /// Waits until the run writes into its folder and some time more; false if it has ended.

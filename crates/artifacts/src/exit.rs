@@ -1,5 +1,6 @@
 //! The exit codes of a stage: 0 done, 1 the user's input, 2 our fault.
 
+use crate::eprintln;
 use std::process::ExitCode;
 
 /// The command line. What does not fit it is the user's input: the exit code is 1, not clap's 2; help and version go to stdout

@@ -9,7 +9,9 @@ pub mod numbered;
 pub mod output;
 pub mod preset;
 pub mod progress;
+mod say;
 pub mod shell;
 pub mod version;
 
 pub use exit::{parse_or_exit, run_main};
+pub use say::{print, to_stderr};

@@ -1,5 +1,6 @@
 //! Progress on stderr: a bar on a terminal, a line every few seconds otherwise.
 
+use crate::eprintln;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;

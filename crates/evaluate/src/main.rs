@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use gpt1_artifacts::eprintln;
 use gpt1_evaluate::page::{self, ReportArgs};
 use gpt1_evaluate::table::{self, TableArgs};
 use gpt1_evaluate::zero_shot::{self, ZeroShotArgs};
@@ -9,7 +10,6 @@ use gpt1_evaluate::{Options, run};
 use gpt1_kernels::Precision;
 use gpt1_kernels::memory::HugePages;
 use gpt1_tasks::{Split, Task};
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,7 +87,7 @@ fn evaluate(args: EvaluateArgs) -> Result<()> {
         Some([model, majority]) => {
             let mut table = gpt1_finetune::table(model, majority);
             done.report.write_groups(&mut table);
-            std::io::stdout().write_all(table.as_bytes())?;
+            gpt1_artifacts::print(&table)?;
         }
         None => eprintln!("no scores: {}", done.report.reason.as_deref().unwrap_or_default()),
     }

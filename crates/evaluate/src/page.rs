@@ -13,6 +13,7 @@ use crate::table::{Table, median};
 use crate::{Report, results};
 use anyhow::{Context, bail};
 use clap::Args;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, write_atomic, write_json};
 use gpt1_artifacts::version;

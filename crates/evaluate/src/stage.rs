@@ -1,6 +1,7 @@
 //! The stage: a model, a split, an output directory.
 
 use crate::{EvaluateError, Report};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, write_atomic, write_json};
 use gpt1_artifacts::version;

@@ -5,6 +5,7 @@ use crate::paper;
 use crate::results::{self, Run};
 use anyhow::{Context, ensure};
 use clap::Args;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::output::write_atomic;
 use gpt1_tasks::{Metric, Split, Task};
 use serde::Serialize;
@@ -127,7 +128,7 @@ pub fn run(args: &TableArgs) -> anyhow::Result<()> {
             write_atomic(path, |file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())?;
             eprintln!("{}: the scores of {} evaluations", path.display(), table.n_scores());
         }
-        None => std::io::stdout().write_all(text.as_bytes())?,
+        None => _ = gpt1_artifacts::print(&text)?,
     }
     Ok(())
 }

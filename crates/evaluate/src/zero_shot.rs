@@ -11,6 +11,7 @@ pub use likelihood::{Likelihood, Question, likelihoods};
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{OutputDir, write_json};
 use gpt1_artifacts::version;
@@ -22,7 +23,6 @@ use heuristics::{Asked, Words};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt::Write as _;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -151,7 +151,7 @@ pub fn run(args: &ZeroShotArgs) -> anyhow::Result<()> {
     };
     write_json(&out.join("zero_shot.json"), &result)?;
     let out = out.commit(manifest)?;
-    std::io::stdout().write_all(markdown(&result.scores).as_bytes())?;
+    gpt1_artifacts::print(&markdown(&result.scores))?;
     eprintln!("{}: zero_shot.json", out.display());
     Ok(())
 }

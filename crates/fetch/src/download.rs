@@ -5,6 +5,7 @@ use crate::digest;
 use crate::error::FetchError;
 use crate::fetch::Options;
 use crate::http::{self, Answer, Failure, Version};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::output::write_json;
 use gpt1_artifacts::progress::Progress;
 use std::io::{Read, Write};

@@ -7,6 +7,7 @@ use crate::http;
 use crate::place::{State, state};
 use crate::record::{self, Record};
 use crate::unpack::{self, Sink};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::output::{lock, sync_dir, sync_tree};
 use std::io;
 use std::path::{Path, PathBuf};

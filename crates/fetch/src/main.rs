@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Parser;
 use gpt1_fetch::{Catalogue, Options, Url, run};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -67,16 +66,9 @@ fn fetch(cli: Cli) -> Result<()> {
     let chosen = catalogue.choose(&names)?;
     if list {
         let text = if json { gpt1_fetch::list_json(&chosen, &data)? } else { gpt1_fetch::list_table(&chosen, &data)? };
-        return Ok(print(&text)?);
+        gpt1_artifacts::print(&text)?;
+        return Ok(());
     }
     let options = Options { data, mirror, accept_unknown_digest, timeout, pause };
-    Ok(run(&chosen, &options, |line| print(&format!("{line}\n")))?)
-}
-
-/// Prints a result; a reader that has gone away (`| head`) is no error.
-fn print(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
+    Ok(run(&chosen, &options, |line| gpt1_artifacts::print(&format!("{line}\n")).map(drop))?)
 }

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::Parser;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::preset::Preset;
 use gpt1_finetune::{Ended, Init, Options, run, table};
 use gpt1_kernels::Precision;
 use gpt1_kernels::memory::HugePages;
 use gpt1_tasks::Task;
 use gpt1_training::Outcome;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ fn finetune(cli: Cli) -> Result<Outcome> {
     match run(&options)? {
         Ended::Interrupted { signal } => Ok(Outcome::Interrupted { signal }),
         Ended::Finished(done) => {
-            std::io::stdout().write_all(table(&done.dev, &done.majority).as_bytes())?;
+            gpt1_artifacts::print(&table(&done.dev, &done.majority))?;
             eprintln!(
                 "{}: {} fine-tuned from {from}; scores on the development set above",
                 done.out.display(),

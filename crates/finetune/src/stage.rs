@@ -4,6 +4,7 @@ use crate::encode::{Encoded, encode};
 use crate::objective::{Recipe, gradients, order};
 use crate::{FinetuneError, TOKENS_AT_ONCE, TaskFile, Training, score};
 use gpt1_artifacts::digest;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{FinetuneConfig, Preset};

@@ -21,6 +21,7 @@ use crate::cpu;
 use crate::profile::lap;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -60,7 +61,9 @@ impl Precision {
     pub fn choose(name: &str) -> Result<Precision, UnknownPrecision> {
         let precision = match Precision::of_weights(name)? {
             Precision::Bf16 if !has_bf16() => {
-                eprintln!(
+                // A stderr that cannot be written is no reason to panic.
+                _ = writeln!(
+                    std::io::stderr(),
                     "this CPU does not compute bf16 (it has neither AMX nor AVX-512-BF16, or GPT1_CPU forbids it): using f32"
                 );
                 Precision::F32

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::version;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use gpt1_artifacts::eprintln;
 use gpt1_model::{Batch, Model, Workspace, forward, logits, write_tensors};
 use gpt1_tokenize::Encoder;
 use std::borrow::Cow;

@@ -107,13 +107,15 @@ fn run_command(command: &Command) -> anyhow::Result<()> {
             run::run(&plan, &options)?;
         }
         Command::Status { pipeline, target, json } => {
-            print!("{}", report::status(&pipeline.plan(target.as_deref())?, *json)?);
+            gpt1_artifacts::print(&report::status(&pipeline.plan(target.as_deref())?, *json)?)?;
         }
         Command::Explain { pipeline, stage, json } => {
             let plan = pipeline.plan(Some(stage))?;
-            print!("{}", report::explain(&plan, plan.step(stage, stage)?, *json)?);
+            gpt1_artifacts::print(&report::explain(&plan, plan.step(stage, stage)?, *json)?)?;
         }
-        Command::Graph { pipeline, target } => print!("{}", report::graph(&pipeline.plan(target.as_deref())?)),
+        Command::Graph { pipeline, target } => {
+            gpt1_artifacts::print(&report::graph(&pipeline.plan(target.as_deref())?))?;
+        }
     }
     Ok(())
 }

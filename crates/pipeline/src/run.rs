@@ -7,6 +7,7 @@ use crate::plan::Plan;
 use crate::state::{Assessment, Results, State, assess, assess_all, path_of};
 use crate::step::{Source, Step};
 use crate::store::Store;
+use gpt1_artifacts::eprintln;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -167,8 +168,7 @@ impl Runner<'_> {
             let (n, checked, read) = (self.plan.steps.len(), self.digests.n_checked, self.digests.n_read);
             eprintln!("nothing to run: {n} stages are up to date ({checked} files checked, {read} read)");
         }
-        self.show_result();
-        Ok(())
+        Ok(self.show_result()?)
     }
 
     fn run_only(&mut self, only: &str) -> Result<(), RunError> {
@@ -314,14 +314,15 @@ impl Runner<'_> {
     }
 
     /// For a target that did not run now, what its run has shown.
-    fn show_result(&self) {
-        let Some(step) = self.plan.steps.last().filter(|step| !self.ran.contains(&step.name)) else { return };
-        let Some(metrics) = &step.metrics else { return };
+    fn show_result(&self) -> io::Result<()> {
+        let Some(step) = self.plan.steps.last().filter(|step| !self.ran.contains(&step.name)) else { return Ok(()) };
+        let Some(metrics) = &step.metrics else { return Ok(()) };
         let path = self.store.link(step).join(metrics);
         if let Ok(text) = fs_err::read_to_string(&path) {
             eprintln!("{}:", path.display());
-            print!("{text}");
+            gpt1_artifacts::print(&text)?;
         }
+        Ok(())
     }
 
     fn is_forced(&self, step: &Step) -> bool {

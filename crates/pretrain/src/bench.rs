@@ -163,7 +163,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         let head = if args.no_head { String::new() } else { head };
         if args.profile { format!("{head}{line}\n{breakdown}") } else { head + &line }
     };
-    crate::sample::print(&text)?;
+    gpt1_artifacts::print(&text)?;
     Ok(())
 }
 

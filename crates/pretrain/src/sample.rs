@@ -1,12 +1,11 @@
 //! `gpt1-pretrain sample`: continue a text.
 
 use crate::continuation::{Drawing, draw};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use gpt1_kernels::Precision;
 use gpt1_model::{Model, SamplingModel};
 use gpt1_tokenize::Encoder;
-use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -74,19 +73,9 @@ pub fn run(args: &SampleArgs) -> anyhow::Result<()> {
         let drawn = draw(&model, encoder.n_vocab(), &context, &drawing, number);
         let text = encoder.decode(&[prompt.clone(), drawn].concat());
         let gap = if number == 0 { "" } else { "\n" };
-        if !print(&format!("{gap}{}\n", text.trim()))? {
+        if !gpt1_artifacts::print(&format!("{gap}{}\n", text.trim()))? {
             break;
         }
     }
     Ok(())
-}
-
-/// Writes to stdout; `false` if its reader has gone.
-pub(crate) fn print(text: &str) -> anyhow::Result<bool> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error).context("cannot write to stdout"),
-    }
 }

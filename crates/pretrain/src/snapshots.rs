@@ -1,5 +1,6 @@
 //! The model as it was on the way: what it can do after how many updates (paper section 5, figure 2 right).
 
+use gpt1_artifacts::eprintln;
 use gpt1_model::Model;
 use gpt1_tokenize::Encoder;
 use std::io;

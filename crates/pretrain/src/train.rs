@@ -1,10 +1,10 @@
 //! The stage: shards in, model directory out.
 
+use crate::baseline;
 use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
 use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
 use crate::snapshots::Snapshots;
-use crate::{baseline, sample};
 use anyhow::Context;
 use clap::Args;
 use gpt1_artifacts::digest;
@@ -12,6 +12,7 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
 use gpt1_artifacts::version;
+use gpt1_artifacts::{eprint, eprintln};
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, SamplingModel};
@@ -149,7 +150,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let result = out.commit(manifest)?;
     checkpoint::remove_all(&result)?;
 
-    sample::print(&samples)?;
+    gpt1_artifacts::print(&samples)?;
     held_out.compare(&last_evaluation);
     let dir = result.display();
     eprintln!("model: {dir}");

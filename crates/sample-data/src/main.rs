@@ -1,6 +1,7 @@
 //! The `gpt1-sample-data` program.
 
 use clap::Parser;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::Preset;
@@ -10,6 +11,7 @@ use gpt1_artifacts::version;
 use gpt1_artifacts::{parse_or_exit, run_main};
 use gpt1_shard::{Corpus, Report, Summary, write_shards};
 use gpt1_tokenize::Encoder;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -101,12 +103,13 @@ fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()> {
             object.insert(name.to_owned(), fields);
         }
         object.insert("remark".to_owned(), serde_json::to_value(&summary.remark)?);
-        println!("{}", serde_json::Value::Object(object));
+        gpt1_artifacts::print(&format!("{}\n", serde_json::Value::Object(object)))?;
         return Ok(());
     }
-    println!("split       documents        tokens         bytes  bytes/token  unknown  shards");
+    let mut table = "split       documents        tokens         bytes  bytes/token  unknown  shards\n".to_owned();
     for (name, split) in rows {
-        println!(
+        _ = writeln!(
+            table,
             "{name:<10} {:>10} {:>13} {:>13} {:>12.3} {:>7.3}% {:>7}",
             split.documents,
             split.tokens,
@@ -116,5 +119,6 @@ fn print_summary(summary: &Summary, json: bool) -> anyhow::Result<()> {
             split.shards
         );
     }
+    gpt1_artifacts::print(&table)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ mod code;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use code::{EncodeArgs, InputArgs};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{Preset, TokenizerConfig};

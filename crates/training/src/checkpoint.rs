@@ -13,6 +13,7 @@
 //! of the output's digest, should a run be killed in the moment between its completion and their removal.
 
 use crate::adam::Adam;
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::{digest, numbered, output};
 use gpt1_model::{Layout, Model, ModelError};
 use safetensors::tensor::{Dtype, TensorView};

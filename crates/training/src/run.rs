@@ -4,6 +4,7 @@ use crate::adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
 use crate::checkpoint::{self, CheckpointError, State};
 use crate::metrics::{self, Metrics};
 use crate::{Interrupt, Schedule};
+use gpt1_artifacts::eprintln;
 use gpt1_artifacts::progress::Progress;
 use gpt1_kernels::profile::{lap, whole};
 use gpt1_model::{Model, Params};
