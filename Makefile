@@ -61,6 +61,7 @@ help:
 	@echo
 	@echo 'make build                  all programs, in $(BIN)'
 	@echo 'make test                   all tests'
+	@echo 'make test-kills             kill -9 two hundred times, every write and read failing once: a quarter of an hour'
 	@echo 'make test-asan              the tests of the arithmetic under AddressSanitizer'
 	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
 	@echo 'make fmt                    format the sources'
@@ -104,6 +105,11 @@ build: system
 
 test: build
 	$(CARGO) test --release --workspace
+
+# What `make test` does in small: 200 kills, and a fault at every single write and read.
+test-kills: build
+	GPT1_KILLS=200 GPT1_FAULTS=100000 $(CARGO) test --release -p gpt1-tests \
+		--test kills --test faults --test removed -- --nocapture --test-threads 1
 
 # Whole updates, evaluation and sampling at the presets' sizes in both precisions, where the time of GPT-1's update goes, then
 # the products they are made of.
@@ -173,4 +179,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate reproduce data status build test test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate reproduce data status build test test-kills test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust

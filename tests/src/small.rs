@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub const STAGES: [&str; 5] = ["tokenize", "shard", "pretrain", "finetune", "evaluate"];
 
 /// Settings that bring whatever a stage writes on its way (lines, checkpoints, evaluations, snapshots) at nearly every update.
-pub const SETS: [&str; 18] = [
+pub const SETS: [&str; 20] = [
     "model.n_layer=1",
     "model.n_head=2",
     "model.n_embd=16",
@@ -23,11 +23,13 @@ pub const SETS: [&str; 18] = [
     "pretrain.eval_windows=4",
     "pretrain.checkpoint_interval=3",
     "pretrain.n_snapshots=5",
+    "pretrain.keep_best=true",
     "pretrain.log_interval=1",
     "pretrain.sample_length=12",
     "finetune.batch_size=4",
     "finetune.n_epochs=3",
     "finetune.checkpoint_interval=3",
+    "finetune.keep_best=true",
     "finetune.log_interval=1",
     "shards.validation_fraction=0.25",
 ];

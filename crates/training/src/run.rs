@@ -91,7 +91,7 @@ pub enum TrainError {
     },
     /// A checkpoint could not be written.
     #[error(
-        "cannot write a checkpoint: {0}\n  hint: the checkpoints before it are whole; free space, then run the same command again: it continues from the last one"
+        "cannot write a checkpoint: {0}\n  hint: free space, or bring the folder back; then run the same command again: it continues from the last checkpoint that is there"
     )]
     Save(#[source] CheckpointError),
     /// A checkpoint is not one of this run, or cannot be read.
