@@ -113,7 +113,7 @@ impl Iterator for Chunks {
         let column = group.column(self.column);
         let pages = SerializedPageReader::new(Arc::clone(&self.file), column, group.num_rows() as usize, None);
         let (n_values, levels) = (column.num_values(), levels_of(column));
-        Some(pages.map(|inner| Box::new(Pages { inner, n_values, levels }) as Box<dyn PageReader>))
+        Some(pages.map(|inner| Box::new(Pages { inner, ahead: None, n_values, levels }) as Box<dyn PageReader>))
     }
 }
 
@@ -128,6 +128,9 @@ fn levels_of(column: &ColumnChunkMetaData) -> usize {
 /// The pages of a column in a row group.
 struct Pages {
     inner: SerializedPageReader<PageFile>,
+    /// A page that was looked at before its time. Looking at its header alone would have the reader come back for its content
+    /// ([`PageFile`] expects a header wherever a reader begins).
+    ahead: Option<Page>,
     n_values: i64,
     levels: usize,
 }
@@ -189,20 +192,35 @@ impl Iterator for Pages {
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
+        if let Some(page) = self.ahead.take() {
+            return Ok(Some(page));
+        }
         let page = self.inner.get_next_page()?;
         page.iter().try_for_each(|page| self.check(page))?;
         Ok(page)
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.inner.peek_next_page()
+        self.ahead = self.get_next_page()?;
+        Ok(self.ahead.as_ref().map(|page| match page {
+            Page::DictionaryPage { .. } => PageMetadata { num_rows: None, num_levels: None, is_dict: true },
+            Page::DataPage { num_values, .. } => {
+                PageMetadata { num_rows: None, num_levels: Some(*num_values as usize), is_dict: false }
+            }
+            Page::DataPageV2 { num_values, num_rows, .. } => PageMetadata {
+                num_rows: Some(*num_rows as usize),
+                num_levels: Some(*num_values as usize),
+                is_dict: false,
+            },
+        }))
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.inner.skip_next_page()
+        self.get_next_page().map(drop)
     }
 
+    /// A page of the second version begins with a record, of the first one it is not known.
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.inner.at_record_boundary()
+        Ok(self.peek_next_page()?.is_none_or(|page| page.num_rows.is_some()))
     }
 }

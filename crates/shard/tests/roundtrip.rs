@@ -21,6 +21,20 @@ fn concatenated(rows: &[Row]) -> Vec<u32> {
     rows.iter().flat_map(|row| row.tokens.iter().copied()).collect()
 }
 
+#[test]
+fn columns_of_several_pages_come_back() {
+    let place = Place::new();
+    // A page has at most 20,000 rows.
+    let line = |i: u32| format!("{{\"text\": \"cat {} sat {}\"}}\n", i % 7, "on mat ".repeat(i as usize % 5));
+    place.corpus_file("lines.jsonl", (0..45_000).map(line).collect::<String>());
+    place.shard(&config(0.02, 10_000_000)).unwrap();
+    for (split, n_rows) in [(Split::Train, 40_000..45_000), (Split::Validation, 1..5_000)] {
+        let rows = rows(&place.shards(), split);
+        assert!(n_rows.contains(&rows.len()), "{}", rows.len());
+        assert!(all(&read(&place, split)) == concatenated(&rows), "{split:?}");
+    }
+}
+
 /// A document: words, blanks and line breaks.
 fn document() -> impl Strategy<Value = String> {
     "([a-zA-Z,.!'é]{1,7}[ \n\r\t]{0,3}){0,40}"
