@@ -1,13 +1,14 @@
 //! Opening Parquet files that may be damaged: corpora, and the shards made of them.
 
 use crate::pages::Groups;
+use crate::thrift;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 use std::fmt::Display;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -61,6 +62,13 @@ impl ParquetFile {
                 return Err(not_parquet(format!("it does not {place} with PAR1 ({len} bytes)")));
             }
         }
+        let n_footer = footer_bytes(&mut file)?;
+        // Else the decoder says so.
+        if n_footer + 8 <= len {
+            file.seek(SeekFrom::Start(len - 8 - n_footer))?;
+            let footer = BufReader::new((&mut file).take(n_footer));
+            thrift::check_footer(footer).map_err(|error| damaged(path, error))?;
+        }
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let (file, _) = file.into_parts();
         guarded(path, || {
@@ -103,6 +111,14 @@ impl ParquetFile {
         };
         guarded(&self.path, || read().map_err(|error| damaged(&self.path, error)))
     }
+}
+
+/// The length of the footer, which stands before the last four bytes.
+fn footer_bytes(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let mut length = [0; 4];
+    file.seek(SeekFrom::End(-8))?;
+    file.read_exact(&mut length)?;
+    Ok(u64::from(u32::from_le_bytes(length)))
 }
 
 /// What a footer of a file of `len` bytes cannot say.
