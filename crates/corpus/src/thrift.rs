@@ -239,7 +239,9 @@ mod tests {
     /// A footer whose schema has these numbers of columns in its columns.
     fn footer(children: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x29, 0xfc, children.len() as u8];
-        children.iter().for_each(|n| bytes.extend([0x55, 2 * n, 0]));
+        for n in children {
+            bytes.extend([0x55, 2 * n, 0]);
+        }
         bytes.push(0);
         bytes
     }
