@@ -37,19 +37,7 @@ pub fn check<T>(result: Result<T, impl std::fmt::Display>) {
 
 /// A model directory in the folder, written once.
 pub static MODEL: LazyLock<PathBuf> = LazyLock::new(|| {
-    let config = Config {
-        vocab_size: 5,
-        n_positions: 4,
-        n_embd: 2,
-        n_layer: 1,
-        n_head: 1,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.02,
-    };
+    let config = Config::of_paper(5, 4, 2, 1, 1);
     let dir = FOLDER.path().join("model");
     fs_err::create_dir(&dir).expect("a folder");
     Model::init(config, 1).save(&dir).expect("a model");

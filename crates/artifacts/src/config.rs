@@ -40,9 +40,10 @@ impl Setting {
 /// # Errors
 /// All that are no settings.
 pub fn settings(sets: &[String]) -> Result<Vec<Setting>, Problems> {
-    let (good, bad): (Vec<_>, Vec<_>) = sets.iter().map(|set| Setting::parse(set)).partition(Result::is_ok);
-    let bad: Vec<Problem> = bad.into_iter().filter_map(Result::err).collect();
-    Problems::check(bad, Some(good.into_iter().filter_map(Result::ok).collect()))
+    let mut problems = Vec::new();
+    let settings =
+        sets.iter().filter_map(|set| Setting::parse(set).map_err(|problem| problems.push(problem)).ok()).collect();
+    Problems::check(problems, Some(settings))
 }
 
 /// Reads a YAML file as text.

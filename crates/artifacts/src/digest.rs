@@ -22,20 +22,20 @@ pub fn bytes(bytes: &[u8]) -> String {
 
 /// The digest of a file's content.
 pub fn file(path: &Path) -> io::Result<String> {
-    Ok(files(std::slice::from_ref(&path.to_owned()))?.remove(0))
+    Ok(files(&[path])?.remove(0))
 }
 
 /// The digests of files. What takes long (gigabytes) shows its progress; the cores share the work on a large file.
-pub fn files(paths: &[PathBuf]) -> io::Result<Vec<String>> {
+pub fn files(paths: &[impl AsRef<Path>]) -> io::Result<Vec<String>> {
     let mut n_bytes = 0;
     for path in paths {
-        n_bytes += fs_err::metadata(path)?.len();
+        n_bytes += fs_err::metadata(path.as_ref())?.len();
     }
     let progress = (n_bytes >= LONG).then(|| Progress::new("hashing", n_bytes, "bytes"));
     let mut buffer = vec![0; READ.min(n_bytes as usize + 1)];
     let digests = paths.iter().map(|path| {
         let mut hasher = blake3::Hasher::new();
-        let mut file = fs_err::File::open(path)?;
+        let mut file = fs_err::File::open(path.as_ref())?;
         loop {
             let n = file.read(&mut buffer)?;
             if n == 0 {

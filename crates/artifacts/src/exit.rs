@@ -1,6 +1,7 @@
 //! The exit codes of a stage: 0 done, 1 the user's input, 2 our fault.
 
 use crate::eprintln;
+use crate::output::UNFINISHED_OUTPUT;
 use std::process::ExitCode;
 
 /// The command line. What does not fit it is the user's input: the exit code is 1, not clap's 2; help and version go to stdout
@@ -56,6 +57,7 @@ fn describe(error: &anyhow::Error) -> String {
 
 /// What to do about the errors of a disk, which any read or write can meet, whichever stage it is of.
 fn remedy(text: &str) -> Option<&'static str> {
+    const ENOENT: &str = "(os error 2)";
     const EIO: &str = "(os error 5)";
     const ENOSPC: &str = "(os error 28)";
     const EROFS: &str = "(os error 30)";
@@ -64,6 +66,9 @@ fn remedy(text: &str) -> Option<&'static str> {
     }
     if text.contains(ENOSPC) {
         return Some("free space, then run the same command again; an earlier result is untouched");
+    }
+    if text.contains(ENOENT) && text.contains(UNFINISHED_OUTPUT) {
+        return Some("what this run was writing has been removed by somebody; run the same command again");
     }
     if text.contains(EIO) || text.contains(EROFS) {
         return Some("see to the disk, then run the same command again; an earlier result is untouched");
@@ -96,5 +101,14 @@ mod tests {
         );
         let hinted = describe(&Err::<(), _>(full()).context("cannot write\n  hint: buy a disk").unwrap_err());
         assert_eq!(hinted.matches("hint: ").count(), 1, "{hinted}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_output_that_was_removed_under_a_run_has_a_remedy_and_a_missing_input_has_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = |name: &str| describe(&fs_err::File::open(dir.path().join(name)).unwrap_err().into());
+        assert!(missing(".result.partial/best/config.json").ends_with("run the same command again"));
+        assert!(!missing("corpus.txt").contains("hint: "));
     }
 }

@@ -1,6 +1,6 @@
 //! Folders of one kind that are numbered, such as `checkpoint-12`: each appears in one step when all of it is on the disk.
 
-use crate::output::{removed, sync_dir};
+use crate::output::{if_there, sync_dir};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub fn write<E: From<io::Error>>(
 ) -> Result<PathBuf, E> {
     if !folder.exists() {
         // Not what it stands in: an output that somebody has removed is not to come back.
-        fs_err::create_dir(folder).map_err(|error| removed(folder, error))?;
+        fs_err::create_dir(folder)?;
     }
     let partial = folder.join(".partial");
     if partial.exists() {
@@ -36,11 +36,7 @@ pub fn write<E: From<io::Error>>(
 
 /// The folders `<kind>-<number>` in a folder, by number, ascending; none if it is not there.
 pub fn list(folder: &Path, kind: &str) -> io::Result<Vec<(u64, PathBuf)>> {
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some(entries) = if_there(fs_err::read_dir(folder))? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;

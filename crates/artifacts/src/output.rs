@@ -7,13 +7,19 @@
 
 use crate::manifest::Manifest;
 use serde_json::Value;
+use std::fs::TryLockError;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file in a partial folder that says which run it belongs to.
 const RUN_KEY: &str = ".run-key.json";
+/// What the name of an unfinished output ends with.
+pub const UNFINISHED_OUTPUT: &str = ".partial";
 /// What the names of unfinished files end with; they begin with a dot.
 const UNFINISHED: &str = ".tmp";
+/// How long a lock that somebody else holds is left alone before it is asked for again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -78,14 +84,14 @@ impl OutputDir {
             }
         }
         fs_err::create_dir_all(&parent)?;
-        let hidden = |suffix: &str| parent.join(format!(".{}.{suffix}", name.to_string_lossy()));
-        let lock = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(hidden("lock"))?;
+        let hidden = |suffix: &str| parent.join(format!(".{}{suffix}", name.to_string_lossy()));
+        let lock = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(hidden(".lock"))?;
         match lock.file().try_lock() {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(OutputError::Busy(out.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) => return Err(OutputError::Busy(out.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let partial = hidden("partial");
+        let partial = hidden(UNFINISHED_OUTPUT);
         let key = serde_json::to_vec_pretty(run_key).map_err(io::Error::other)?;
         let run_key = partial.join(RUN_KEY);
         // A key that cannot be read now is no other key: hours of work may lie beside it.
@@ -177,7 +183,7 @@ fn remove_unfinished(dir: &Path) -> io::Result<()> {
 }
 
 /// `None` if what was asked for is not there; any other error is one.
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -212,7 +218,7 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<fs_err::File>
     let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
     let beside = path.with_file_name(format!(".{}.{}{UNFINISHED}", name.to_string_lossy(), std::process::id()));
     let written = (|| {
-        let mut writer = BufWriter::new(fs_err::File::create(&beside).map_err(|error| removed(&beside, error))?);
+        let mut writer = BufWriter::new(fs_err::File::create(&beside)?);
         write(&mut writer)?;
         let file = writer.into_inner().map_err(|error| {
             io::Error::new(error.error().kind(), format!("failed to write {}: {}", beside.display(), error.error()))
@@ -225,16 +231,6 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<fs_err::File>
         let _ = fs_err::remove_file(&beside);
     }
     written
-}
-
-/// What could not be made because the folder around it is not there any more says so.
-pub(crate) fn removed(path: &Path, error: io::Error) -> io::Error {
-    let folder = parent_of(path);
-    if error.kind() != io::ErrorKind::NotFound || folder.exists() {
-        return error;
-    }
-    let message = format!("{}: this folder is not there (any more); the same command again makes it", folder.display());
-    io::Error::new(error.kind(), message)
 }
 
 /// Writes a value as indented JSON with a final line break, atomically.
@@ -253,19 +249,25 @@ fn parent_of(path: &Path) -> PathBuf {
 }
 
 /// Takes a lock that ends when the returned file and all that were made from it are closed: with its owners, however they end.
-/// Calls `waits` before waiting for another holder.
-pub fn lock(path: &Path, waits: impl FnOnce()) -> io::Result<fs_err::File> {
+/// Calls `waits` before waiting for another holder; gives up, with `None`, when `stops` says so.
+pub fn lock(path: &Path, waits: impl FnOnce(), stops: impl Fn() -> bool) -> io::Result<Option<fs_err::File>> {
     let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display()));
-    match file.file().try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            waits();
-            file.file().lock().map_err(named)?;
+    let mut waits = Some(waits);
+    while !stops() {
+        match file.file().try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => {
+                if let Some(waits) = waits.take() {
+                    waits();
+                }
+                std::thread::sleep(LOCK_INTERVAL);
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display())));
+            }
         }
-        Err(std::fs::TryLockError::Error(error)) => return Err(named(error)),
     }
-    Ok(file)
+    Ok(None)
 }
 
 /// Syncs a directory's list of names: what was renamed into it stays there.

@@ -87,9 +87,8 @@ fn fetch(set: &Dataset, options: &Options) -> Result<Outcome, FetchError> {
     }
     let downloads = options.data.join(".downloads");
     fs_err::create_dir_all(&downloads)?;
-    let _lock = lock(&downloads.join(format!("{}.lock", &*set.name)), || {
-        eprintln!("{}: another gpt1-fetch is fetching it; waiting", &*set.name);
-    })?;
+    let waits = || eprintln!("{}: another gpt1-fetch is fetching it; waiting", &*set.name);
+    let _lock = lock(&downloads.join(format!("{}.lock", &*set.name)), waits, || false)?;
     // Whoever held the lock may have done it.
     let before = state(set, &options.data)?;
     if let Some(outcome) = here(&before) {

@@ -112,19 +112,7 @@ mod tests {
     use gpt1_model::{Config, Form};
 
     fn config() -> Config {
-        Config {
-            vocab_size: 20,
-            n_positions: 8,
-            n_embd: 8,
-            n_layer: 2,
-            n_head: 2,
-            n_units: None,
-            embd_pdrop: 0.1,
-            resid_pdrop: 0.1,
-            attn_pdrop: 0.1,
-            layer_norm_epsilon: 1e-5,
-            initializer_range: 0.3,
-        }
+        Config { initializer_range: 0.3, ..Config::of_paper(20, 8, 8, 2, 2) }
     }
 
     fn data(form: Form) -> Encoded {

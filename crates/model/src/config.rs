@@ -97,13 +97,7 @@ impl Config {
     }
 
     /// A Transformer of these sizes with the paper's dropout rates and initial weights (4.1) and the released code's epsilon.
-    pub(crate) fn of_paper(
-        vocab_size: usize,
-        n_positions: usize,
-        n_embd: usize,
-        n_layer: usize,
-        n_head: usize,
-    ) -> Config {
+    pub fn of_paper(vocab_size: usize, n_positions: usize, n_embd: usize, n_layer: usize, n_head: usize) -> Config {
         Config {
             vocab_size,
             n_positions,

@@ -52,7 +52,7 @@ impl Digests {
     /// The digest of a file or directory, equal to [`digest::path`].
     pub fn path(&mut self, path: &Path) -> io::Result<String> {
         if fs_err::metadata(path)?.is_file() {
-            return Ok(self.files(std::slice::from_ref(&path.to_owned()))?.remove(0));
+            return Ok(self.files(&[path.to_owned()])?.remove(0));
         }
         Ok(digest::of_parts(&self.parts(path)?))
     }

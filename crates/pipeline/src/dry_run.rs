@@ -10,6 +10,7 @@ use crate::step::Step;
 use crate::store::{Record, Store};
 use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -27,12 +28,19 @@ struct Cost {
 pub fn say_all(plan: &Plan, store: &Store, digests: &mut Digests, force: &[String], bin_dir: &Path) -> io::Result<()> {
     let (all, results) = assess_all(plan, store, digests)?;
     let (mut seconds, mut n_run, mut n_unknown) = (0.0, 0, 0);
+    let mut records = BTreeMap::new();
     for (step, assessment) in &all {
         let forced = force.contains(&step.name);
         let changes = if forced { vec![Change::of(Kind::Forced, "")] } else { Vec::new() };
         let state = if forced && assessment.key.is_some() { &State::Run { changes } } else { &assessment.state };
         let runs = matches!(state, State::Run { .. } | State::Wait { .. });
-        let cost = if runs { cost(step, &assessment.entered, store) } else { None };
+        let cost = if runs {
+            let program = step.program.name();
+            let records = records.entry(program).or_insert_with(|| store.records(program));
+            cost(step, &assessment.entered, store, records)
+        } else {
+            None
+        };
         if runs {
             n_run += 1;
             n_unknown += usize::from(cost.is_none());
@@ -55,9 +63,10 @@ pub fn say_all(plan: &Plan, store: &Store, digests: &mut Digests, force: &[Strin
 }
 
 /// The earlier run of the same program that differs in the fewest parameters, the readable name's own first.
-fn cost(step: &Step, entered: &Entered, store: &Store) -> Option<Cost> {
-    let mut nearest: Option<(Vec<Change>, Record)> = None;
-    for record in store.last(step).into_iter().chain(store.records(step.program.name())) {
+fn cost(step: &Step, entered: &Entered, store: &Store, records: &[Record]) -> Option<Cost> {
+    let last = store.last(step);
+    let mut nearest: Option<(Vec<Change>, &Record)> = None;
+    for record in last.iter().chain(records) {
         if record.entered.program != entered.program || record.wall_seconds <= 0.0 {
             continue;
         }

@@ -4,6 +4,7 @@ use crate::definition::Definition;
 use crate::scope::{Scope, Settings};
 use crate::store::{Record, read_record};
 use crate::template::{self, Part};
+use gpt1_artifacts::output::UNFINISHED_OUTPUT;
 use gpt1_artifacts::problem::Problems;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -125,7 +126,7 @@ pub fn items(artifacts: &Path) -> io::Result<Vec<Item>> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let kind = if path.extension().is_some_and(|e| e == "lock" || e == "json") {
                 continue;
-            } else if name.starts_with('.') && name.ends_with(".partial") {
+            } else if name.starts_with('.') && name.ends_with(UNFINISHED_OUTPUT) {
                 Kind::Interrupted
             } else if name.starts_with('.') || name.contains(".unused") || name.ends_with(".replaced") {
                 Kind::Leftover

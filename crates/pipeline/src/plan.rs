@@ -9,6 +9,7 @@ use crate::scope::{Scope, Settings};
 use crate::step::{Config, Source, Step, StepBuilder, covers};
 use gpt1_artifacts::preset::{self, Preset};
 use gpt1_artifacts::problem::{Place, Problem, Problems, unknown};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -49,13 +50,11 @@ pub fn build(definition: &Definition, settings: &Settings, target: Option<&str>)
     }
     let config = read_config(&scope, definition, settings, &mut problems);
     let config = config.as_ref();
-    let preset = config
-        .and_then(|c| Preset::read(&c.document, &settings.overrides).or_else(|_| Preset::read(&c.document, &[])).ok());
-    let preset = serde_json::to_value(preset).unwrap_or_default();
+    let preset = config.map_or(&Value::Null, |config| &config.values);
     let bindings: BTreeMap<&str, Vec<Binding>> = definition
         .stages
         .iter()
-        .map(|stage| (stage.name.text.as_str(), each::bindings(stage, &preset, &mut problems)))
+        .map(|stage| (stage.name.text.as_str(), each::bindings(stage, preset, &mut problems)))
         .collect();
     if bindings.values().any(Vec::is_empty) {
         return Problems::check(problems, None);
@@ -108,9 +107,13 @@ fn read_config(
     let named_at = scope.origin(name);
     let name = scope.text(name, problems)?;
     let document = preset::open(&name, &named_at).map_err(|found| problems.extend(found.0)).ok()?;
-    if let Err(found) = Preset::read(&document, &settings.overrides) {
-        problems.extend(found.0);
-    }
+    let preset = match Preset::read(&document, &settings.overrides) {
+        Ok(preset) => Some(preset),
+        Err(found) => {
+            problems.extend(found.0);
+            Preset::read(&document, &[]).ok()
+        }
+    };
     let parts =
         || definition.stages.iter().flat_map(|s| std::iter::once(&s.always).chain(s.cases.iter().map(|c| &c.part)));
     for set in &settings.overrides {
@@ -120,7 +123,7 @@ fn read_config(
             problems.push(Problem::new(&set.place, message));
         }
     }
-    Some(Config { name, document })
+    Some(Config { name, document, values: serde_json::to_value(preset).unwrap_or_default() })
 }
 
 /// No two results may have the same readable name, nor may one lie in another.

@@ -67,6 +67,8 @@ pub(crate) struct Config {
     pub name: String,
     /// Its content.
     pub document: Node,
+    /// Its values under the overrides of the command line, as far as these can be read.
+    pub values: Value,
 }
 
 /// A stage being resolved.

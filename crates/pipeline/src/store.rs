@@ -17,10 +17,8 @@ use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What is recorded of a result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,24 +154,7 @@ impl Store {
     ) -> io::Result<Option<std::fs::File>> {
         let result = self.result(step, key);
         fs_err::create_dir_all(result.parent().unwrap_or(Path::new(".")))?;
-        let path = lock_path(&result);
-        let file = fs_err::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
-        let mut waits = Some(waits);
-        while !stops() {
-            match file.file().try_lock() {
-                Ok(()) => return Ok(Some(file.into_parts().0)),
-                Err(TryLockError::WouldBlock) => {
-                    if let Some(waits) = waits.take() {
-                        waits();
-                    }
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::Error(error)) => {
-                    return Err(io::Error::new(error.kind(), format!("cannot lock {}: {error}", path.display())));
-                }
-            }
-        }
-        Ok(None)
+        Ok(output::lock(&lock_path(&result), waits, stops)?.map(|file| file.into_parts().0))
     }
 
     /// Renames a result that cannot be used to a free name beside it, which is returned.

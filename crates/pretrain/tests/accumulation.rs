@@ -4,19 +4,7 @@ use gpt1_model::{Config, Dropout, Model, Params};
 use gpt1_pretrain::batch::{Scratch, gradients, loss};
 
 fn model() -> Model {
-    let config = Config {
-        vocab_size: 61,
-        n_positions: 16,
-        n_embd: 24,
-        n_layer: 2,
-        n_head: 3,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.1,
-    };
+    let config = Config { initializer_range: 0.1, ..Config::of_paper(61, 16, 24, 2, 3) };
     Model::init(config, 5)
 }
 

@@ -2,9 +2,10 @@
 //! TensorBoard event file.
 
 use crate::events::Events;
+use gpt1_artifacts::output::if_there;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The file of values that a run determines.
@@ -110,12 +111,7 @@ impl Mark {
 
 /// The length of metrics.jsonl in `dir`; 0 if there is none.
 pub(crate) fn metrics_bytes(dir: &Path) -> io::Result<u64> {
-    let path: PathBuf = dir.join(METRICS);
-    match fs_err::metadata(path) {
-        Ok(metadata) => Ok(metadata.len()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error),
-    }
+    Ok(if_there(fs_err::metadata(dir.join(METRICS)))?.map_or(0, |metadata| metadata.len()))
 }
 
 fn line(update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> String {

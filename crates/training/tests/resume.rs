@@ -11,19 +11,7 @@ use std::path::Path;
 const N_UPDATES: u64 = 12;
 
 fn config() -> Config {
-    Config {
-        vocab_size: 31,
-        n_positions: 8,
-        n_embd: 16,
-        n_layer: 2,
-        n_head: 2,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.02,
-    }
+    Config::of_paper(31, 8, 16, 2, 2)
 }
 
 fn settings() -> Settings {

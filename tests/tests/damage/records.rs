@@ -21,19 +21,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 fn model() -> Model {
-    let config = Config {
-        vocab_size: 20,
-        n_positions: 8,
-        n_embd: 8,
-        n_layer: 1,
-        n_head: 2,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.02,
-    };
+    let config = Config::of_paper(20, 8, 8, 1, 2);
     Model::init(config, 1)
 }
 

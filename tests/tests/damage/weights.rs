@@ -9,19 +9,7 @@ use std::path::Path;
 const N_HEAD: usize = 4;
 
 fn model() -> Model {
-    let config = Config {
-        vocab_size: 60,
-        n_positions: 20,
-        n_embd: 16,
-        n_layer: 2,
-        n_head: N_HEAD,
-        n_units: None,
-        embd_pdrop: 0.1,
-        resid_pdrop: 0.1,
-        attn_pdrop: 0.1,
-        layer_norm_epsilon: 1e-5,
-        initializer_range: 0.02,
-    };
+    let config = Config::of_paper(60, 20, 16, 2, N_HEAD);
     Model::init(config, 1)
 }
 
