@@ -20,6 +20,14 @@ const NARROW: u16 = 72;
 /// The bars of this process that are on the terminal now: one step may be part of another.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// Whether this process says nothing of its progress.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on this process says nothing of its progress: another one speaks for it.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// The progress of one long step. Dropped, it vanishes: so ends a step that is worth a line only while it lasts, and one that
 /// fails.
 #[derive(Debug)]
@@ -100,7 +108,8 @@ impl Progress {
     }
 
     fn show(&self) {
-        if self.on_terminal && !self.shown.swap(true, Ordering::Relaxed) {
+        let silent = SILENT.load(Ordering::Relaxed);
+        if self.on_terminal && !silent && !self.shown.swap(true, Ordering::Relaxed) {
             BARS.add(self.bar.clone());
             self.bar.tick();
         }
@@ -114,6 +123,9 @@ impl Progress {
     }
 
     fn line(&self) {
+        if SILENT.load(Ordering::Relaxed) {
+            return;
+        }
         if self.on_terminal {
             if self.began.elapsed() >= DELAY {
                 self.show();

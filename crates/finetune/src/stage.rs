@@ -10,10 +10,12 @@ use gpt1_artifacts::output::OutputDir;
 use gpt1_artifacts::preset::{FinetuneConfig, Preset};
 use gpt1_artifacts::version;
 use gpt1_model::{Config, Dropout, Model, Workspace};
+use gpt1_ranks::Ranks;
 use gpt1_tasks::{Dataset, Metric, Special, Split, Target, Task, majority, majority_scores};
 use gpt1_tokenize::Encoder;
 use gpt1_training::{
-    AdamConfig, Best, Criterion, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint, write_best,
+    AdamConfig, Best, Criterion, Gradients, Interrupt, Outcome, Plan, Schedule, Settings, Step, Work, checkpoint,
+    write_best,
 };
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
@@ -259,6 +261,7 @@ fn prepare(
 fn settings(config: &FinetuneConfig, task: Task, n_examples: usize, run_key: &Value) -> Settings {
     let n_updates = updates_per_epoch(n_examples, config) * config.n_epochs as u64;
     Settings {
+        ranks: Ranks::alone(),
         n_updates,
         adam: AdamConfig {
             learning_rate: config.learning_rate,
@@ -304,6 +307,8 @@ fn plan(
         n_updates,
         n_epochs: config.n_epochs as f64,
         n_threads,
+        n_ranks: 1,
+        n_here: 1,
     };
     let plan = Plan::new(model, work);
     eprintln!("{plan}");
@@ -324,7 +329,7 @@ fn train(
     let interrupt = Interrupt::listen()?;
     let mut ws = Workspace::new(&model.config);
     let mut epoch_and_order = (u64::MAX, Vec::new());
-    let step = |u: u64, model: &Model, grads: &mut _| {
+    let step = |u: u64, model: &Model, grads: &mut Gradients| {
         let epoch = u / per_epoch;
         if epoch_and_order.0 != epoch {
             epoch_and_order = (epoch, order(data.train.n_examples(), config.seed, epoch));
@@ -334,7 +339,7 @@ fn train(
         let batch = &epoch_and_order.1[first..last];
         let dropout = Dropout { seed: config.seed, step: u };
         let stop = || interrupt.signal().is_some();
-        let losses = gradients(model, &data.train, batch, recipe, dropout, &mut ws, grads, stop)?;
+        let losses = gradients(model, &data.train, batch, recipe, dropout, &mut ws, &mut grads.sum, stop)?;
         let mut parts = vec![("classifier_loss", losses.classifier)];
         if recipe.lm_coef > 0.0 {
             parts.push(("lm_loss", losses.language_model));

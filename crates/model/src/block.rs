@@ -203,9 +203,23 @@ fn block_forward(
 /// Adds the gradients of all parameters of the decoder to `grads`, from the gradient of the hidden states that the heads left
 /// in the workspace. Batch and dropout must be those of the forward pass.
 pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
+    backward_while(model, batch, dropout, ws, grads, |_, _| {});
+}
+
+/// As [`backward`]; calls `is_final(grads, from)` whenever no later part of it will change `grads.data[from..]`, at the end with 0. The
+/// gradients of a Transformer become final from the last block to the first, then those of the embeddings.
+pub fn backward_while(
+    model: &Model,
+    batch: &Batch,
+    dropout: Option<Dropout>,
+    ws: &mut Workspace,
+    grads: &mut Params,
+    mut is_final: impl FnMut(&Params, usize),
+) {
     let config = &model.config;
     if config.n_units.is_some() {
-        return lstm::backward(model, batch, dropout, ws, grads);
+        lstm::backward(model, batch, dropout, ws, grads);
+        return is_final(grads, 0);
     }
     for l in (0..config.n_layer).rev() {
         let (before, rest) = ws.blocks.split_at_mut(l);
@@ -224,8 +238,10 @@ pub fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut
             &mut ws.d_branch,
             &mut ws.d_wide,
         );
+        is_final(grads, grads.layout.tensors[Params::number(l, 0)].range.start);
     }
     embed_backward(model, &batch.tokens, &batch.positions, dropout, &ws.row_ids, &mut ws.d_hidden, grads);
+    is_final(grads, 0);
 }
 
 /// `d` (N, C): on entry the gradient of the block's output, on return of its input.

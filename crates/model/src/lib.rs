@@ -23,7 +23,7 @@ mod snapshots;
 mod workspace;
 
 pub use batch::{Batch, Dropout};
-pub use block::{backward, forward};
+pub use block::{backward, backward_while, forward};
 pub use config::Config;
 pub use error::ModelError;
 pub use files::{Found, write_tensors};

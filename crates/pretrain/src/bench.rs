@@ -1,6 +1,6 @@
 //! `gpt1-pretrain bench`: how fast this machine trains, evaluates and samples.
 
-use crate::batch::{self, Scratch};
+use crate::batch::{self, Portion, Scratch, own_windows, threads};
 use crate::breakdown::{Breakdown, Watch, matrix_ceiling, read_bandwidth};
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
@@ -8,8 +8,9 @@ use gpt1_artifacts::manifest;
 use gpt1_artifacts::preset::Preset;
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
-use gpt1_model::{Config, Dropout, Model, Params, Sampler, SamplingModel, sample_token};
-use gpt1_training::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
+use gpt1_model::{Config, Dropout, Model, Sampler, SamplingModel, sample_token};
+use gpt1_ranks::Ranks;
+use gpt1_training::{Adam, AdamConfig, Gradients, Interrupt, clip_scale};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::json;
@@ -43,6 +44,12 @@ pub struct BenchArgs {
     /// Threads (default: all cores).
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Micro-batches of a step: the batch is computed in so many parts by each rank.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub accumulate: NonZeroUsize,
+    /// With several ranks: send gradients when all are there, not while they are made.
+    #[arg(long)]
+    pub no_overlap: bool,
     /// Steps to measure, after two to warm up; in sampling, runs of 128 tokens.
     #[arg(long, value_name = "N", default_value = "5")]
     pub steps: NonZeroUsize,
@@ -79,7 +86,19 @@ const DRAWN: usize = 128;
 /// Runs the subcommand.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let preset = Preset::load(&args.preset, &args.sets)?;
-    let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    let ranks = Ranks::join()?;
+    let n_threads = gpt1_kernels::start(threads(args.threads, ranks))?;
+    ensure!(
+        ranks.is_alone() || args.mode == Mode::Train,
+        "--mode forward and sample measure one process, not {} ranks",
+        ranks.n_ranks()
+    );
+    ensure!(
+        args.batch.get() >= ranks.n_ranks(),
+        "--batch {}: expected at least one window for each of {} ranks",
+        args.batch,
+        ranks.n_ranks()
+    );
     let precision = match args.mode {
         Mode::Sample => Precision::of_weights(&args.precision)?,
         Mode::Train | Mode::Forward => Precision::choose(&args.precision)?,
@@ -108,13 +127,16 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Mode::Sample => (1, DRAWN),
     };
     let (seconds, breakdown) = match args.mode {
-        Mode::Train => train(model, &preset, args, n_threads),
+        Mode::Train => train(model, &preset, args, n_threads, ranks),
         Mode::Forward => forward(&model, args, n_threads),
         Mode::Sample => {
             ensure!(t >= PROMPT + DRAWN, "--mode sample needs a context of {}, not {t}", PROMPT + DRAWN);
             sample(&model, precision, args, n_threads)
         }
     };
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let peak = manifest::peak_memory_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
     let ceiling = matrix_ceiling(precision);
     let bandwidth = read_bandwidth();
@@ -134,7 +156,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let text = if args.json {
         let object = json!({
             "mode": mode, "preset": args.preset, "batch": batch, "dropout": args.dropout, "precision": precision,
-            "threads": n_threads, "n_params": n_params, "tokens_per_step": tokens,
+            "threads": n_threads, "ranks": ranks.n_ranks(), "accumulate": args.accumulate, "n_params": n_params, "tokens_per_step": tokens,
             "tokens_per_s": median, "tokens_per_s_min": slowest, "tokens_per_s_max": fastest,
             "n": rates.len(), "tflops": tflops, "ceiling_gflops": ceiling, "share_of_ceiling": of_ceiling,
             "read_gb_per_s": bandwidth, "share_of_bandwidth": of_bandwidth, "peak_rss_gib": peak,
@@ -148,6 +170,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         };
         let dropout = args.dropout.unwrap_or(preset.model.resid_pdrop);
         let what = format!("{mode} {} {batch} x {t}, {dropout}, {precision}, {n_threads} thr.", args.preset);
+        let what = if ranks.is_alone() { what } else { format!("{what} x {}", ranks.n_ranks()) };
         let rates = format!("{median:>9.1} {:>17}", format!("{slowest:.1}-{fastest:.1}"));
         let line = format!("{what:<44} {rates} {tflops:>8.3} {limit:>20} {peak:>5.2}{}\n", breakdown.shares());
         let head = format!(
@@ -185,7 +208,7 @@ fn clock(steps: NonZeroUsize, warm_up: usize, n_threads: usize, mut step: impl F
     (seconds, watch.end(steps.get(), n_threads))
 }
 
-fn train(mut model: Model, preset: &Preset, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Breakdown) {
+fn train(mut model: Model, preset: &Preset, args: &BenchArgs, n_threads: usize, ranks: Ranks) -> (Vec<f64>, Breakdown) {
     let p = &preset.pretrain;
     let adam = AdamConfig {
         learning_rate: p.learning_rate,
@@ -195,19 +218,29 @@ fn train(mut model: Model, preset: &Preset, args: &BenchArgs, n_threads: usize) 
         weight_decay: p.weight_decay,
         max_grad_norm: Some(1.0),
     };
-    let mut state = Adam::new(&model.params.layout);
-    let mut grads = Params::zeros(&model.params.layout);
+    let mut grads = Gradients::new(&model.params.layout, ranks, &Interrupt::default());
+    grads.exchange.overlap = !args.no_overlap;
+    let mut state = Adam::new(grads.exchange.share());
     let mut scratch = Scratch::new(&model);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut update = 0;
+    let own = own_windows(args.batch.get(), ranks);
+    let most = args.batch.get().div_ceil(ranks.n_ranks());
+    let micro_batch_size = most.div_ceil(args.accumulate.get());
     clock(args.steps, WARM_UP, n_threads, || {
         let windows = windows(args.batch.get(), model.config.n_positions + 1, model.config.vocab_size, &mut random);
+        let portion = Portion {
+            windows: &windows[own.clone()],
+            first: own.start,
+            n_targets: batch::n_targets(&windows),
+            n_micro_batches: most.div_ceil(micro_batch_size),
+        };
         let dropout = Dropout { seed: 1, step: update };
         lap("batch");
-        clear_gradients(&mut grads);
-        batch::gradients(&model, &windows, windows.len(), dropout, &mut scratch, &mut grads, || false);
-        let scale = clip_scale(gradient_norm(&grads), adam.max_grad_norm);
-        state.update(&mut model.params, &grads, &adam, 1.0, scale);
+        grads.clear();
+        batch::gradients(&model, &portion, micro_batch_size, dropout, &mut scratch, &mut grads);
+        let (norm, _) = grads.finish(&[]);
+        grads.update(&mut state, &mut model.params, &adam, 1.0, clip_scale(norm, adam.max_grad_norm));
         update += 1;
     })
 }
@@ -218,7 +251,7 @@ fn forward(model: &Model, args: &BenchArgs, n_threads: usize) -> (Vec<f64>, Brea
     clock(args.steps, WARM_UP, n_threads, || {
         let (n, length) = (EVALUATED * args.batch.get(), model.config.n_positions + 1);
         let windows = windows(n, length, model.config.vocab_size, &mut random);
-        batch::loss(model, &windows, args.batch.get(), &mut scratch);
+        batch::loss(model, &windows, args.batch.get(), &mut scratch, Ranks::alone());
     })
 }
 

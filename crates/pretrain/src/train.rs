@@ -1,22 +1,23 @@
 //! The stage: shards in, model directory out.
 
 use crate::baseline;
-use crate::batch::{Scratch, consecutive_windows, gradients, loss, n_targets};
+use crate::batch::{Portion, Scratch, consecutive_windows, gradients, loss, n_targets, own_windows, threads};
 use crate::breakdown::Watch;
 use crate::continuation::{Drawing, draw, prompts};
 use crate::snapshots::Snapshots;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use gpt1_artifacts::digest;
 use gpt1_artifacts::manifest::Manifest;
 use gpt1_artifacts::output::{self, OutputDir};
 use gpt1_artifacts::preset::{Preset, PretrainConfig};
-use gpt1_artifacts::progress::Progress;
+use gpt1_artifacts::progress::{self, Progress};
 use gpt1_artifacts::version;
 use gpt1_artifacts::{eprint, eprintln};
 use gpt1_kernels::Precision;
 use gpt1_kernels::profile::lap;
 use gpt1_model::{Config, Dropout, Model, SamplingModel};
+use gpt1_ranks::Ranks;
 use gpt1_shard::{Split, Tokens, Windows};
 use gpt1_tokenize::Encoder;
 use gpt1_training::{
@@ -53,16 +54,27 @@ pub struct TrainArgs {
     /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it).
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: String,
+    /// Show what the run will need and end before it begins; for so many ranks, if it is not as many as there are.
+    #[arg(long, value_name = "RANKS", num_args = 0..=1, require_equals = true)]
+    pub plan: Option<Option<NonZeroUsize>>,
     /// Show at the end where the time of an update went, on stderr.
     #[arg(long)]
     pub profile: bool,
 }
 
-/// Runs the stage.
+/// Runs the stage, as the rank that this process is.
 pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
+    let ranks = Ranks::join()?;
+    if !ranks.is_first() {
+        progress::silence();
+    }
+    run_as(args, ranks).map_err(|error| ranks.named(error))
+}
+
+fn run_as(args: &TrainArgs, ranks: Ranks) -> anyhow::Result<Outcome> {
     let preset = Preset::load(&args.config, &args.set)?;
     let pretrain = &preset.pretrain;
-    let n_threads = gpt1_kernels::start(args.threads.map(NonZeroUsize::get))?;
+    let n_threads = gpt1_kernels::start(threads(args.threads, ranks))?;
     let precision = Precision::choose(&args.precision)?.name();
     let resolved = json!({"model": preset.model, "pretrain": pretrain, "precision": precision});
     let mut manifest = Manifest::start("pretrain", version::PRETRAIN, &resolved);
@@ -72,68 +84,106 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let n_ctx = preset.model.n_ctx;
     let mut windows = Windows::new(train.len(), n_ctx, pretrain.seed)
         .with_context(|| format!("the training split in {} cannot be used", args.shards.display()))?;
-    let held_out = HeldOut::new(&train, &validation, encoder.n_vocab(), n_ctx, pretrain.eval_windows);
 
     let config = Config::new(&preset.model, encoder.n_vocab());
     let n_updates = n_updates(pretrain, windows.n_windows());
-    let plan = Plan::new(&config, work(pretrain, n_ctx, n_updates, windows.n_windows(), n_threads));
-    eprintln!(
-        "training split: {} tokens in {} documents, {} windows of {n_ctx} an epoch",
-        train.len(),
-        train.n_documents(),
-        windows.n_windows()
+    let mut work = work(pretrain, n_ctx, n_updates, windows.n_windows(), n_threads);
+    (work.n_ranks, work.n_here) = match args.plan {
+        Some(Some(n)) => (n.get(), 1),
+        _ => (ranks.n_ranks(), ranks.n_here()),
+    };
+    ensure!(
+        work.n_ranks <= pretrain.batch_size,
+        "{} ranks, but an update has {} windows (pretrain.batch_size): some would have nothing to do\n  hint: fewer ranks, or a larger batch",
+        work.n_ranks,
+        pretrain.batch_size
     );
-    eprintln!("{plan}");
+    work.micro_batch_tokens = work.micro_batch_tokens.min(pretrain.batch_size.div_ceil(work.n_ranks) * n_ctx);
+    let plan = Plan::new(&config, work);
+    if ranks.is_first() {
+        eprintln!(
+            "training split: {} tokens in {} documents, {} windows of {n_ctx} an epoch",
+            train.len(),
+            train.n_documents(),
+            windows.n_windows()
+        );
+        eprintln!("{plan}");
+    }
+    if args.plan.is_some() {
+        return Ok(Outcome::Finished);
+    }
     plan.check_memory()?;
-    held_out.announce();
+    let held_out = HeldOut::new(&train, &validation, encoder.n_vocab(), n_ctx, pretrain.eval_windows, ranks);
+    if ranks.is_first() {
+        held_out.announce();
+    }
     if pretrain.keep_best && held_out.windows.is_empty() {
         bail!(
             "pretrain.keep_best: there is no text to judge models by\n  hint: make shards with shards.validation_fraction above 0, or leave keep_best out"
         );
     }
     let snapshots = Snapshots::new(pretrain.n_snapshots, n_updates);
-    snapshots.announce();
+    if ranks.is_first() {
+        snapshots.announce();
+    }
 
     manifest.n_threads = n_threads;
     manifest.input("shards", &args.shards)?;
     manifest.input("tokenizer", &args.tokenizer)?;
     let run_key = manifest.run_key();
-    let out = OutputDir::begin(&args.out, &run_key)?;
+    if !ranks.is_alone() {
+        manifest.note("n_ranks", ranks.n_ranks());
+        let program = std::env::current_exe().and_then(|path| digest::file(&path))?;
+        ranks.agree(&json!({"program": program, "run": run_key, "precision": args.precision}))?;
+    }
+    // The first rank alone writes.
+    let out = if ranks.is_first() { Some(OutputDir::begin(&args.out, &run_key)?) } else { None };
+    let folder = out.as_ref().map_or(&*args.out, OutputDir::path);
 
-    let settings = settings(pretrain, n_updates, digest::bytes(run_key.to_string().as_bytes()));
+    let settings = settings(pretrain, n_updates, digest::bytes(run_key.to_string().as_bytes()), ranks);
     let mut model = Model::init(config, pretrain.seed);
     let scratch = RefCell::new(Scratch::new(&model));
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen_as(ranks)?;
     let mut last_evaluation = Value::Null;
-    let watch = args.profile.then(Watch::begin);
+    let watch = (args.profile && ranks.is_first()).then(Watch::begin);
     let mut n_steps = 0;
+    let own = own_windows(pretrain.batch_size, ranks);
+    let most = pretrain.batch_size.div_ceil(ranks.n_ranks());
     let (outcome, best) = gpt1_training::run(
         &settings,
-        out.path(),
+        folder,
         &mut model,
         &mut last_evaluation,
         &interrupt,
         |u, model, grads| {
             let first = u * pretrain.batch_size as u64;
             let starts: Vec<usize> = (0..pretrain.batch_size as u64).map(|i| windows.start(first + i)).collect();
-            let texts: Vec<Vec<u32>> = starts.iter().map(|start| train.window(*start, n_ctx + 1).collect()).collect();
+            let text = |start: &usize| train.window(*start, n_ctx + 1).collect();
+            let texts: Vec<Vec<u32>> = starts[own.clone()].iter().map(text).collect();
             lap("batch");
             n_steps += 1;
+            let portion = Portion {
+                windows: &texts,
+                first: own.start,
+                n_targets: pretrain.batch_size * n_ctx,
+                n_micro_batches: most.div_ceil(pretrain.micro_batch_size),
+            };
             let dropout = Dropout { seed: pretrain.seed, step: u };
-            let give_up = || interrupt.signal().is_some();
             let scratch = &mut scratch.borrow_mut();
-            let loss = gradients(model, &texts, pretrain.micro_batch_size, dropout, scratch, grads, give_up)?;
+            let loss = gradients(model, &portion, pretrain.micro_batch_size, dropout, scratch, grads)?;
             let ids = starts.iter().map(|start| *start as u64).collect();
             Some(Step { loss, parts: Vec::new(), n_tokens: n_targets(&texts) as u64, ids })
         },
         |finished, model, last_evaluation| {
-            snapshots.save_if_due(out.path(), finished, model, &encoder)?;
+            if ranks.is_first() {
+                snapshots.save_if_due(folder, finished, model, &encoder)?;
+            }
             if held_out.windows.is_empty()
                 || !(finished.is_multiple_of(pretrain.eval_interval) || finished == n_updates)
             {
                 return Ok(Vec::new());
             }
-            let loss = loss(model, &held_out.windows, pretrain.micro_batch_size, &mut scratch.borrow_mut());
+            let loss = loss(model, &held_out.windows, pretrain.micro_batch_size, &mut scratch.borrow_mut(), ranks);
             let values = held_out.values(loss);
             *last_evaluation = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             Ok(values)
@@ -142,9 +192,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     if let Some(watch) = watch {
         eprint!("{}", watch.end(n_steps, n_threads));
     }
-    if outcome != Outcome::Finished {
-        return Ok(outcome);
-    }
+    let Some(out) = out.filter(|_| outcome == Outcome::Finished) else { return Ok(outcome) };
 
     let prompts = if validation.is_empty() { &train } else { &validation };
     let samples = draw_samples(&model, &encoder, prompts, pretrain);
@@ -186,16 +234,24 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
 /// The text to evaluate on.
 struct HeldOut {
     windows: Vec<Vec<u32>>,
-    /// Mean loss of the unigram model; none without text.
+    /// Mean loss of the unigram model; none without text, or on a rank that does not speak.
     unigram_loss: Option<f64>,
     /// Tokens of the split for each byte of its text.
     tokens_per_byte: f64,
 }
 
 impl HeldOut {
-    fn new(train: &Tokens, validation: &Tokens, n_vocab: usize, n_ctx: usize, n_windows: usize) -> HeldOut {
+    fn new(
+        train: &Tokens,
+        validation: &Tokens,
+        n_vocab: usize,
+        n_ctx: usize,
+        n_windows: usize,
+        ranks: Ranks,
+    ) -> HeldOut {
         let windows = consecutive_windows(validation, n_ctx, n_windows);
-        let unigram_loss = (!windows.is_empty()).then(|| baseline::unigram_loss(train, n_vocab, &windows));
+        let unigram_loss =
+            (ranks.is_first() && !windows.is_empty()).then(|| baseline::unigram_loss(train, n_vocab, &windows));
         let tokens_per_byte = validation.len() as f64 / validation.n_bytes().max(1) as f64;
         HeldOut { windows, unigram_loss, tokens_per_byte }
     }
@@ -241,11 +297,14 @@ fn work(pretrain: &PretrainConfig, n_ctx: usize, n_updates: u64, n_windows: usiz
         n_updates,
         n_epochs: n_updates as f64 * pretrain.batch_size as f64 / n_windows as f64,
         n_threads,
+        n_ranks: 1,
+        n_here: 1,
     }
 }
 
-fn settings(pretrain: &PretrainConfig, n_updates: u64, run_digest: String) -> Settings {
+fn settings(pretrain: &PretrainConfig, n_updates: u64, run_digest: String, ranks: Ranks) -> Settings {
     Settings {
+        ranks,
         n_updates,
         adam: AdamConfig {
             learning_rate: pretrain.learning_rate,

@@ -1,11 +1,17 @@
 //! Gradient accumulation changes nothing but rounding.
 
-use gpt1_model::{Config, Dropout, Model, Params};
-use gpt1_pretrain::batch::{Scratch, gradients, loss};
+use gpt1_model::{Config, Dropout, Model};
+use gpt1_pretrain::batch::{Portion, Scratch, gradients, loss};
+use gpt1_ranks::Ranks;
+use gpt1_training::{Gradients, Interrupt};
 
 fn model() -> Model {
     let config = Config { initializer_range: 0.1, ..Config::of_paper(61, 16, 24, 2, 3) };
     Model::init(config, 5)
+}
+
+fn zeros(model: &Model, interrupt: &Interrupt) -> Gradients {
+    Gradients::new(&model.params.layout, Ranks::alone(), interrupt)
 }
 
 /// Windows of 17 tokens, and one that is shorter.
@@ -18,12 +24,12 @@ fn windows() -> Vec<Vec<u32>> {
 fn micro_batches_change_nothing_but_rounding() {
     let model = model();
     let compute = |micro_batch_size: usize| {
-        let mut grads = Params::zeros(&model.params.layout);
+        let mut grads = zeros(&model, &Interrupt::default());
         let mut scratch = Scratch::new(&model);
-        let dropout = Dropout { seed: 3, step: 7 };
-        let loss =
-            gradients(&model, &windows(), micro_batch_size, dropout, &mut scratch, &mut grads, || false).unwrap();
-        (loss, grads)
+        let (windows, dropout) = (windows(), Dropout { seed: 3, step: 7 });
+        let portion = Portion::whole(&windows, micro_batch_size);
+        let loss = gradients(&model, &portion, micro_batch_size, dropout, &mut scratch, &mut grads).unwrap();
+        (loss, grads.sum)
     };
     let (whole, expected) = compute(6);
     let largest = expected.data.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
@@ -38,9 +44,10 @@ fn micro_batches_change_nothing_but_rounding() {
         }
     }
     // With another step's masks the loss is another one: dropout was at work.
-    let mut grads = Params::zeros(&model.params.layout);
-    let dropout = Dropout { seed: 3, step: 8 };
-    let other = gradients(&model, &windows(), 6, dropout, &mut Scratch::new(&model), &mut grads, || false).unwrap();
+    let mut grads = zeros(&model, &Interrupt::default());
+    let (windows, dropout) = (windows(), Dropout { seed: 3, step: 8 });
+    let portion = Portion::whole(&windows, 6);
+    let other = gradients(&model, &portion, 6, dropout, &mut Scratch::new(&model), &mut grads).unwrap();
     assert!((other - whole).abs() > 1e-4);
 }
 
@@ -49,11 +56,11 @@ fn evaluation_is_the_mean_over_targets() {
     let model = model();
     let mut scratch = Scratch::new(&model);
     let windows = windows();
-    let whole = loss(&model, &windows, 4, &mut scratch);
+    let whole = loss(&model, &windows, 4, &mut scratch, Ranks::alone());
     let (mut sum, mut n) = (0.0, 0.0);
     for window in &windows {
         let n_targets = (window.len() - 1) as f64;
-        sum += n_targets * loss(&model, std::slice::from_ref(window), 1, &mut scratch);
+        sum += n_targets * loss(&model, std::slice::from_ref(window), 1, &mut scratch, Ranks::alone());
         n += n_targets;
     }
     assert!((whole - sum / n).abs() < 1e-5, "{whole} {}", sum / n);
@@ -61,14 +68,12 @@ fn evaluation_is_the_mean_over_targets() {
 
 #[test]
 fn giving_up_between_micro_batches() {
-    let model = model();
-    let mut grads = Params::zeros(&model.params.layout);
-    let n_asked = std::cell::Cell::new(0);
-    let give_up = || {
-        n_asked.set(n_asked.get() + 1);
-        n_asked.get() == 3
-    };
-    let dropout = Dropout { seed: 3, step: 7 };
-    let loss = gradients(&model, &windows(), 1, dropout, &mut Scratch::new(&model), &mut grads, give_up);
-    assert_eq!((loss, n_asked.get()), (None, 3));
+    let (model, interrupt) = (model(), Interrupt::default());
+    let mut grads = zeros(&model, &interrupt);
+    let (windows, dropout, mut scratch) = (windows(), Dropout { seed: 3, step: 7 }, Scratch::new(&model));
+    let mut compute = |n| gradients(&model, &Portion::whole(&windows, n), n, dropout, &mut scratch, &mut grads);
+    interrupt.note(15);
+    assert_eq!(compute(1), None);
+    // One micro-batch is one that has begun.
+    assert!(compute(6).is_some());
 }

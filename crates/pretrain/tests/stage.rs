@@ -301,7 +301,13 @@ fn the_best_model_is_kept_on_request_whatever_interrupts_the_run() {
     gpt1_kernels::start(None).unwrap();
     gpt1_kernels::Precision::choose("auto").unwrap();
     let windows = gpt1_pretrain::batch::consecutive_windows(&tokens, 16, 8);
-    let loss = gpt1_pretrain::batch::loss(&model, &windows, 4, &mut gpt1_pretrain::batch::Scratch::new(&model));
+    let loss = gpt1_pretrain::batch::loss(
+        &model,
+        &windows,
+        4,
+        &mut gpt1_pretrain::batch::Scratch::new(&model),
+        gpt1_ranks::Ranks::alone(),
+    );
     assert_eq!(loss, lowest.1);
     // Nothing else differs from a run that does not keep it.
     for name in RESULT {

@@ -1,12 +1,12 @@
 //! Adam with decoupled weight decay, as in OpenAI's released code (opt.py), and the norm of the gradients.
 
+use crate::share::{CHUNK, Share};
 use gpt1_kernels::profile::lap;
-use gpt1_model::{Layout, Params};
+use gpt1_model::Params;
 use rayon::prelude::*;
-use std::sync::Arc;
 
-/// Elements of a piece of work. Fixed, so that sums have the same order for any number of threads.
-const CHUNK: usize = 1 << 16;
+/// Chunks that are worth a thread's while.
+const AT_LEAST: usize = 8;
 
 /// The optimiser's constants (paper 4.1, and the released code for what the paper does not say).
 #[derive(Debug, Clone, PartialEq)]
@@ -25,24 +25,27 @@ pub struct AdamConfig {
     pub max_grad_norm: Option<f64>,
 }
 
-/// The optimiser's state.
+/// The optimiser's state: of all parameters, or of a rank's share of them.
 #[derive(Debug)]
 pub struct Adam {
-    /// Running mean of the gradients, shaped like the parameters.
-    pub m: Params,
-    /// Running mean of their squares, shaped like the parameters.
-    pub v: Params,
+    /// Which parameters.
+    pub share: Share,
+    /// (own) running mean of the gradients.
+    pub m: Vec<f32>,
+    /// (own) running mean of their squares.
+    pub v: Vec<f32>,
     /// Finished updates.
     pub n_updates: u64,
 }
 
 impl Adam {
     /// The state before the first update: all zeros.
-    pub fn new(layout: &Arc<Layout>) -> Adam {
-        Adam { m: Params::zeros(layout), v: Params::zeros(layout), n_updates: 0 }
+    pub fn new(share: Share) -> Adam {
+        let n = share.n_own();
+        Adam { share, m: vec![0.0; n], v: vec![0.0; n], n_updates: 0 }
     }
 
-    /// One update of all parameters with the gradients times `grad_scale` (see [`clip_scale`]); `factor` is the
+    /// One update of the share's parameters with their gradients (own) times `grad_scale` (see [`clip_scale`]); `factor` is the
     /// schedule's. With t the number of this update, from 1:
     ///
     /// ```text
@@ -56,53 +59,61 @@ impl Adam {
     /// The decay term is left out for biases and gains ([`gpt1_model::Tensor::decays`]).
     ///
     /// # Panics
-    /// If `params`, `grads` and the state have different layouts.
-    pub fn update(&mut self, params: &mut Params, grads: &Params, config: &AdamConfig, factor: f64, grad_scale: f32) {
-        assert_eq!(params.data.len(), self.m.data.len(), "parameters and optimiser state of different layouts");
-        assert_eq!(grads.data.len(), self.m.data.len(), "gradients and optimiser state of different layouts");
+    /// If parameters or gradients are not those of the share.
+    pub fn update(&mut self, params: &mut Params, own: &[f32], config: &AdamConfig, factor: f64, grad_scale: f32) {
+        let Share { rank, n_ranks, n_params } = self.share;
+        assert_eq!(params.data.len(), n_params, "parameters and optimiser state of different layouts");
+        assert_eq!(own.len(), self.m.len(), "gradients and optimiser state of different layouts");
         self.n_updates += 1;
         let t = self.n_updates as f64;
         let rate = config.learning_rate * factor * (1.0 - config.beta2.powf(t)).sqrt() / (1.0 - config.beta1.powf(t));
         let (rate, beta1, beta2) = (rate as f32, config.beta1, config.beta2);
         let (epsilon, weight_decay) = (config.epsilon as f32, config.weight_decay as f32);
 
-        let layout = Arc::clone(&params.layout);
-        let mut order: Vec<_> = layout.tensors.iter().collect();
-        order.sort_by_key(|tensor| tensor.range.start);
-        let mut pieces = Vec::with_capacity(params.data.len() / CHUNK + order.len());
-        let (mut p, mut m, mut v) = (&mut params.data[..], &mut self.m.data[..], &mut self.v.data[..]);
-        let mut at = 0;
-        for tensor in order {
-            let decay = if tensor.decays() { weight_decay } else { 0.0 };
-            // What lies between tensors (nothing, or padding) is left alone.
-            (p, m, v) = (
-                &mut p[tensor.range.start - at..],
-                &mut m[tensor.range.start - at..],
-                &mut v[tensor.range.start - at..],
-            );
-            at = tensor.range.start;
-            while at < tensor.range.end {
-                let n = CHUNK.min(tensor.range.end - at);
-                let (p_head, m_head, v_head);
-                (p_head, p) = p.split_at_mut(n);
-                (m_head, m) = m.split_at_mut(n);
-                (v_head, v) = v.split_at_mut(n);
-                pieces.push((p_head, &grads.data[at..at + n], m_head, v_head, decay));
-                at += n;
+        let Params { layout, data } = params;
+        let tensors = &layout.tensors;
+        let chunks = data.par_chunks_mut(CHUNK).enumerate().skip(rank).step_by(n_ranks);
+        let states = self.m.par_chunks_mut(CHUNK).zip(self.v.par_chunks_mut(CHUNK)).zip(own.par_chunks(CHUNK));
+        chunks.zip(states).with_min_len(AT_LEAST).for_each(|((number, p), ((m, v), g))| {
+            // Tensors lie one after the other; each has its decay.
+            let first = number * CHUNK;
+            let end = first + p.len();
+            let mut at = first;
+            for tensor in &tensors[tensors.partition_point(|tensor| tensor.range.end <= first)..] {
+                if at == end {
+                    break;
+                }
+                let piece = at - first..tensor.range.end.min(end) - first;
+                at = first + piece.end;
+                let decay = if tensor.decays() { weight_decay } else { 0.0 };
+                gpt1_kernels::adam_update(
+                    &mut p[piece.clone()],
+                    &g[piece.clone()],
+                    &mut m[piece.clone()],
+                    &mut v[piece],
+                    rate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    decay,
+                    grad_scale,
+                );
             }
-        }
-        pieces.into_par_iter().for_each(|(p, g, m, v, decay)| {
-            gpt1_kernels::adam_update(p, g, m, v, rate, beta1, beta2, epsilon, decay, grad_scale);
         });
         lap("optimiser, update");
     }
 }
 
-/// The Euclidean norm of all gradients together, the same to the bit for any number of threads.
-pub fn gradient_norm(grads: &Params) -> f64 {
-    let parts: Vec<f64> = grads.data.par_chunks(CHUNK).map(gpt1_kernels::sum_of_squares).collect();
+/// The sums of squares of gradients, chunk by chunk.
+pub(crate) fn squares(grads: &[f32]) -> Vec<f64> {
+    let sums = grads.par_chunks(CHUNK).with_min_len(AT_LEAST).map(gpt1_kernels::sum_of_squares).collect();
     lap("optimiser, gradient norm");
-    parts.iter().sum::<f64>().sqrt()
+    sums
+}
+
+/// The Euclidean norm of all gradients together, the same to the bit for any number of threads.
+pub fn gradient_norm(grads: &[f32]) -> f64 {
+    squares(grads).iter().sum::<f64>().sqrt()
 }
 
 /// What to multiply the gradients by so that their global norm is at most `max_norm`.
@@ -115,7 +126,7 @@ pub fn clip_scale(norm: f64, max_norm: Option<f64>) -> f32 {
 
 /// Sets the gradients to zero.
 pub fn clear_gradients(grads: &mut Params) {
-    grads.data.par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(0.0));
+    grads.data.par_chunks_mut(CHUNK).with_min_len(AT_LEAST).for_each(|chunk| chunk.fill(0.0));
     lap("optimiser, clearing gradients");
 }
 
@@ -123,6 +134,7 @@ pub fn clear_gradients(grads: &mut Params) {
 mod tests {
     use super::*;
     use gpt1_model::{Config, Model};
+    use std::sync::Arc;
 
     fn model() -> Model {
         let config = Config {
@@ -165,11 +177,11 @@ mod tests {
         let n = layout.n_params;
         let (mut p, mut m, mut v) =
             (model.params.data.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(), vec![0.0; n], vec![0.0; n]);
-        let mut adam = Adam::new(&layout);
+        let mut adam = Adam::new(Share::whole(n));
         let mut grads = Params::zeros(&layout);
         for (t, (factor, scale)) in [(0.0, 1.0), (0.5, 0.25), (1.0, 2.0)].into_iter().enumerate() {
             grads.data.iter_mut().for_each(|g| *g = random(&mut seed) as f32);
-            adam.update(&mut model.params, &grads, &config, factor, scale as f32);
+            adam.update(&mut model.params, &grads.data, &config, factor, scale as f32);
             let t = t as i32 + 1;
             let rate =
                 config.learning_rate * factor * (1.0 - config.beta2.powi(t)).sqrt() / (1.0 - config.beta1.powi(t));
@@ -184,8 +196,8 @@ mod tests {
             }
             for i in 0..n {
                 assert!((f64::from(model.params.data[i]) - p[i]).abs() < 1e-6, "update {t}, parameter {i}");
-                assert!((f64::from(adam.m.data[i]) - m[i]).abs() < 1e-6, "update {t}, mean {i}");
-                assert!((f64::from(adam.v.data[i]) - v[i]).abs() < 1e-6, "update {t}, square {i}");
+                assert!((f64::from(adam.m[i]) - m[i]).abs() < 1e-6, "update {t}, mean {i}");
+                assert!((f64::from(adam.v[i]) - v[i]).abs() < 1e-6, "update {t}, square {i}");
             }
         }
         assert_eq!(adam.n_updates, 3);
@@ -205,7 +217,7 @@ mod tests {
             weight_decay: 0.1,
             max_grad_norm: None,
         };
-        Adam::new(&model.params.layout).update(&mut model.params, &grads, &config, 0.0, 1.0);
+        Adam::new(Share::whole(before.len())).update(&mut model.params, &grads.data, &config, 0.0, 1.0);
         assert_eq!(model.params.data, before);
     }
 
@@ -217,7 +229,9 @@ mod tests {
         let plain = grads.data.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
         let norms: Vec<f64> = [1, 2, 5]
             .iter()
-            .map(|n| rayon::ThreadPoolBuilder::new().num_threads(*n).build().unwrap().install(|| gradient_norm(&grads)))
+            .map(|n| {
+                rayon::ThreadPoolBuilder::new().num_threads(*n).build().unwrap().install(|| gradient_norm(&grads.data))
+            })
             .collect();
         assert!(norms.iter().all(|norm| *norm == norms[0]));
         assert!((norms[0] - plain).abs() < 1e-9 * plain);

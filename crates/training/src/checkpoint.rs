@@ -15,6 +15,7 @@
 
 use crate::adam::Adam;
 use crate::best::Best;
+use crate::gradients::Gradients;
 use gpt1_artifacts::{digest, numbered, output, progress};
 use gpt1_model::{Layout, Model, ModelError, write_tensors};
 use safetensors::SafeTensors;
@@ -60,6 +61,15 @@ pub struct State {
     pub stage: Value,
     /// BLAKE3 digests of the other files.
     pub files: BTreeMap<String, String>,
+}
+
+/// What a checkpoint holds besides the model.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Where the run was.
+    pub state: State,
+    /// Adam's two moments of all parameters.
+    pub moments: [Vec<f32>; 2],
 }
 
 /// Why a checkpoint cannot be written or used.
@@ -121,10 +131,14 @@ pub enum CheckpointError {
 
 /// Writes `out/.checkpoints/checkpoint-<update>` and removes all but the last `n_kept` and the best; returns its path. `files`
 /// of `state` is filled in here.
+///
+/// With several ranks, only the first writes; the others give it their share of the moments at the same time
+/// ([`Gradients::give_moments`]), which it gathers one after the other in the memory of the gradients.
 pub fn save(
     out: &Path,
     model: &Model,
     adam: &Adam,
+    gradients: &mut Gradients,
     mut state: State,
     n_kept: usize,
 ) -> Result<PathBuf, CheckpointError> {
@@ -132,7 +146,7 @@ pub fn save(
     // One of that name is left by a run that continued from an earlier one because this one was damaged.
     let path = numbered::write(&out.join(FOLDER), &name, |partial| -> Result<(), CheckpointError> {
         model.save(partial)?;
-        write_moments(&partial.join(OPTIMIZER), adam)?;
+        write_moments(&partial.join(OPTIMIZER), &model.params.layout, adam, gradients)?;
         for name in [MODEL, OPTIMIZER] {
             let path = partial.join(name);
             state.files.insert(name.to_owned(), digest::file(&path)?);
@@ -161,7 +175,7 @@ pub fn model(out: &Path, update: u64) -> Result<Model, CheckpointError> {
     Ok(Model::load(&path)?)
 }
 
-/// Reads the latest checkpoint that is whole into `model` and `adam`; `None` if there is none. A damaged one is named on
+/// Reads the latest checkpoint that is whole into `model`; returns the rest of it, `None` if there is none. A damaged one is named on
 /// stderr and the one before it is tried. `metrics_bytes` is the present length of metrics.jsonl: a checkpoint that was
 /// made when it was longer cannot be continued exactly and counts as damaged; so does one whose best is damaged, if the result
 /// will hold the best model (`keep_best`).
@@ -174,15 +188,14 @@ pub fn load_latest(
     metrics_bytes: u64,
     keep_best: bool,
     model: &mut Model,
-    adam: &mut Adam,
-) -> Result<Option<State>, CheckpointError> {
+) -> Result<Option<Loaded>, CheckpointError> {
     let mut unreadable = None;
     for (_, path) in list(out)?.into_iter().rev() {
         let began = Instant::now();
-        match load(&path, run_digest, metrics_bytes, keep_best, model, adam) {
-            Ok(state) => {
+        match load(&path, run_digest, metrics_bytes, keep_best, model) {
+            Ok(loaded) => {
                 log::info!("{}: read in {:.3} s", path.display(), began.elapsed().as_secs_f64());
-                return Ok(Some(state));
+                return Ok(Some(loaded));
             }
             Err(error @ (CheckpointError::Shape { .. } | CheckpointError::OtherRun { .. })) => return Err(error),
             Err(error) => {
@@ -231,8 +244,7 @@ fn load(
     metrics_bytes: u64,
     keep_best: bool,
     model: &mut Model,
-    adam: &mut Adam,
-) -> Result<State, CheckpointError> {
+) -> Result<Loaded, CheckpointError> {
     let state = read_state(path)?;
     if state.run_digest != run_digest {
         return Err(CheckpointError::OtherRun {
@@ -259,9 +271,7 @@ fn load(
     }
     let moments = read_moments(&path.join(OPTIMIZER), expected_layout)?;
     model.params.data = saved.params.data;
-    let [m, v] = moments;
-    (adam.m.data, adam.v.data, adam.n_updates) = (m, v, state.update);
-    Ok(state)
+    Ok(Loaded { state, moments })
 }
 
 fn read_state(path: &Path) -> Result<State, CheckpointError> {
@@ -305,13 +315,21 @@ fn differences(expected: &Layout, found: &Layout) -> Option<(String, String, Str
         .find(|(_, expected, found)| expected != found)
 }
 
-fn write_moments(path: &Path, adam: &Adam) -> Result<(), ModelError> {
-    let moments = MOMENTS.into_iter().zip([&adam.m, &adam.v]);
-    let all: Vec<_> = moments
-        .flat_map(|(name, params)| params.layout.tensors.iter().map(move |tensor| (name, params, tensor)))
-        .collect();
-    let tensors: Vec<_> = all.iter().map(|(name, _, t)| (format!("{name}.{}", t.name), t.shape.clone())).collect();
-    write_tensors(path, &tensors, |i| Cow::Borrowed(&all[i].1.data[all[i].2.range.clone()]))
+fn write_moments(path: &Path, layout: &Layout, adam: &Adam, gradients: &mut Gradients) -> Result<(), ModelError> {
+    let names = MOMENTS.into_iter().flat_map(|name| layout.tensors.iter().map(move |tensor| (name, tensor)));
+    let tensors: Vec<_> = names.map(|(name, t)| (format!("{name}.{}", t.name), t.shape.clone())).collect();
+    write_tensors(path, &tensors, |i| {
+        let (moment, tensor) = (i / layout.tensors.len(), i % layout.tensors.len());
+        let own = [&adam.m, &adam.v][moment];
+        let range = layout.tensors[tensor].range.clone();
+        if adam.share.n_ranks == 1 {
+            return Cow::Borrowed(&own[range]);
+        }
+        if tensor == 0 {
+            gradients.collect(own);
+        }
+        Cow::Owned(gradients.sum.data[range].to_vec())
+    })
 }
 
 /// Reads the two moments as flat vectors of the layout.

@@ -1,6 +1,7 @@
 //! SIGINT and SIGTERM: write a checkpoint, then leave with 130 or 143.
 
 use crate::Outcome;
+use gpt1_ranks::Ranks;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 ///
 /// The first signal is only noted, so that the loop can write a checkpoint; a second one ends the process at once with
 /// the same exit code (a checkpoint being written is then left unfinished, and the one before it counts).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     signal: Arc<AtomicUsize>,
     at_once: Arc<AtomicBool>,
@@ -20,14 +21,27 @@ pub struct Interrupt {
 impl Interrupt {
     /// Notes the signals from now on.
     pub fn listen() -> io::Result<Interrupt> {
-        let interrupt = Interrupt { signal: Arc::default(), at_once: Arc::default() };
+        Interrupt::listen_as(Ranks::alone())
+    }
+
+    /// As [`Interrupt::listen`], as one of several: launchers may send a signal more than once, so only the first counts, until
+    /// [`Interrupt::stop_at_once`].
+    pub fn listen_as(ranks: Ranks) -> io::Result<Interrupt> {
+        let interrupt = Interrupt::default();
         for signal in [SIGINT, SIGTERM] {
             // In this order: the second signal finds the flag that the first has set.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt.at_once))?;
             signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), signal as usize)?;
-            signal_hook::flag::register(signal, Arc::clone(&interrupt.at_once))?;
+            if ranks.is_alone() {
+                signal_hook::flag::register(signal, Arc::clone(&interrupt.at_once))?;
+            }
         }
         Ok(interrupt)
+    }
+
+    /// Notes a signal as if it had arrived.
+    pub fn note(&self, signal: i32) {
+        self.signal.store(signal as usize, Ordering::Relaxed);
     }
 
     /// The signal that has arrived. A long step asks now and then and gives up when there is one.
@@ -51,6 +65,8 @@ pub fn run_main(stage: &str, run: impl FnOnce() -> anyhow::Result<Outcome>) -> E
         outcome = run()?;
         Ok(())
     });
+    // The other ranks, if there are any, end with this one.
+    gpt1_ranks::leave((code != ExitCode::SUCCESS).then_some(1));
     match outcome {
         Outcome::Finished => code,
         Outcome::Interrupted { signal } => ExitCode::from(128 + signal as u8),

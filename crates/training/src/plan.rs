@@ -1,5 +1,6 @@
 //! What a run will need, known before its first update.
 
+use crate::{Exchange, Share};
 use gpt1_kernels::product::Packed;
 use gpt1_kernels::{Precision, gemm};
 use gpt1_model::{Config, Layout, Workspace};
@@ -23,8 +24,12 @@ pub struct Work {
     pub n_updates: u64,
     /// Passes over the data.
     pub n_epochs: f64,
-    /// Threads.
+    /// Threads of each rank.
     pub n_threads: usize,
+    /// Who takes part.
+    pub n_ranks: usize,
+    /// How many of them share the memory of this machine.
+    pub n_here: usize,
 }
 
 /// The plan of a run's memory and time. Printed with `Display`.
@@ -34,7 +39,7 @@ pub struct Plan {
     pub work: Work,
     /// Parameters.
     pub n_params: usize,
-    /// Bytes of the parameters; the gradients need as many, the optimiser twice as many.
+    /// Bytes of the parameters; the gradients need as many, the optimiser of all ranks together twice as many.
     pub parameter_bytes: usize,
     /// Bytes of activations and of the output head's chunk.
     pub activation_bytes: usize,
@@ -75,15 +80,35 @@ impl Plan {
         }
     }
 
-    /// Bytes needed in all.
+    /// Bytes that a rank needs in all.
     pub fn bytes(&self) -> usize {
-        4 * self.parameter_bytes + self.activation_bytes
+        2 * self.parameter_bytes + self.optimiser_bytes() + self.exchange_bytes() + self.activation_bytes
+    }
+
+    /// Bytes of a rank's share of the optimiser's state.
+    fn optimiser_bytes(&self) -> usize {
+        8 * self.share().n_own()
+    }
+
+    /// Bytes of the sums of all ranks' gradients of the share, and of the buckets under way.
+    fn exchange_bytes(&self) -> usize {
+        if self.work.n_ranks == 1 { 0 } else { 4 * self.share().n_own() + Exchange::buffer_bytes(self.share()) }
+    }
+
+    /// That of the first rank, which nobody's exceeds.
+    fn share(&self) -> Share {
+        Share { rank: 0, n_ranks: self.work.n_ranks, n_params: self.n_params }
+    }
+
+    /// Bytes that a rank sends in an update: gradients to those whose share they are, its share of the parameters to all.
+    pub fn sent_bytes(&self) -> usize {
+        2 * self.parameter_bytes / self.work.n_ranks * (self.work.n_ranks - 1)
     }
 
     /// Expected duration of all updates in seconds.
     pub fn seconds(&self) -> f64 {
         let flops = self.flops_per_token * self.work.tokens_per_update * self.work.n_updates as f64;
-        flops / (SHARE * self.flops_per_second.max(1.0))
+        flops / (SHARE * self.flops_per_second.max(1.0) * self.work.n_ranks as f64)
     }
 
     /// Refuses a plan that needs more memory than the machine has available (where the system says how much that is).
@@ -93,8 +118,9 @@ impl Plan {
 
     fn check_against(&self, available: Option<usize>) -> Result<(), PlanError> {
         match available {
-            Some(available) if self.bytes() > available => {
-                Err(PlanError { needed: self.bytes(), activations: self.activation_bytes, available })
+            Some(available) if self.bytes() * self.work.n_here > available => {
+                let n = self.work.n_here;
+                Err(PlanError { needed: self.bytes() * n, activations: self.activation_bytes * n, available })
             }
             _ => Ok(()),
         }
@@ -103,24 +129,35 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Work { micro_batch_tokens, tokens_per_update, n_updates, n_epochs, n_threads } = &self.work;
+        let Work { micro_batch_tokens, tokens_per_update, n_updates, n_epochs, n_threads, n_ranks, .. } = &self.work;
+        let several = *n_ranks > 1;
         writeln!(f, "plan")?;
         writeln!(
             f,
-            "  compute     {n_threads} threads, precision {}, {:.1} MFLOP a token",
+            "  compute     {}{n_threads} threads, precision {}, {:.1} MFLOP a token",
+            if several { format!("{n_ranks} ranks of ") } else { String::new() },
             Precision::chosen().name(),
             self.flops_per_token / 1e6
         )?;
         writeln!(
             f,
-            "  memory      {}: parameters {} ({:.2} M), gradients {}, optimiser {}, activations {}",
+            "  memory      {}{}: parameters {} ({:.2} M), gradients {}, optimiser {}, activations {}{}",
             size(self.bytes()),
+            if several { " a rank" } else { "" },
             size(self.parameter_bytes),
             self.n_params as f64 / 1e6,
             size(self.parameter_bytes),
-            size(2 * self.parameter_bytes),
+            size(self.optimiser_bytes()),
             size(self.activation_bytes),
+            if several { format!(", exchange {}", size(self.exchange_bytes())) } else { String::new() },
         )?;
+        if several {
+            writeln!(
+                f,
+                "  network     a rank sends {} an update: half of it gradients, the rest parameters",
+                size(self.sent_bytes())
+            )?;
+        }
         writeln!(
             f,
             "  work        {n_updates} updates of {tokens_per_update:.0} tokens ({micro_batch_tokens} at once), {n_epochs:.2} epochs"
@@ -215,8 +252,15 @@ mod tests {
     #[test]
     fn gpt1_size() {
         let preset = gpt1_artifacts::preset::Preset::load("gpt1", &[]).unwrap();
-        let work =
-            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 1, n_epochs: 0.1, n_threads: 2 };
+        let work = Work {
+            micro_batch_tokens: 2048,
+            tokens_per_update: 32768.0,
+            n_updates: 1,
+            n_epochs: 0.1,
+            n_threads: 2,
+            n_ranks: 1,
+            n_here: 1,
+        };
         let plan = Plan::new(&Config::new(&preset.model, 40478), work);
         assert_eq!(plan.n_params, 116_534_784);
         let text = plan.to_string();
@@ -233,8 +277,15 @@ mod tests {
     #[test]
     fn lstm_of_the_paper() {
         let preset = gpt1_artifacts::preset::Preset::load("gpt1", &["model.architecture=lstm".to_owned()]).unwrap();
-        let work =
-            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 1, n_epochs: 0.1, n_threads: 2 };
+        let work = Work {
+            micro_batch_tokens: 2048,
+            tokens_per_update: 32768.0,
+            n_updates: 1,
+            n_epochs: 0.1,
+            n_threads: 2,
+            n_ranks: 1,
+            n_here: 1,
+        };
         let plan = Plan::new(&Config::new(&preset.model, 40478), work);
         // Embedding, input and recurrent weights, bias, projection.
         assert_eq!(plan.n_params, 40478 * 768 + 4 * 2048 * (768 + 2048 + 1) + (2048 + 1) * 768);
@@ -245,8 +296,15 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit() {
-        let work =
-            Work { micro_batch_tokens: 2048, tokens_per_update: 32768.0, n_updates: 10, n_epochs: 1.0, n_threads: 1 };
+        let work = Work {
+            micro_batch_tokens: 2048,
+            tokens_per_update: 32768.0,
+            n_updates: 10,
+            n_epochs: 1.0,
+            n_threads: 1,
+            n_ranks: 1,
+            n_here: 1,
+        };
         let plan = Plan {
             work,
             n_params: 1000,

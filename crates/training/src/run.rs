@@ -1,14 +1,16 @@
 //! The loop over updates.
 
-use crate::adam::{Adam, AdamConfig, clear_gradients, clip_scale, gradient_norm};
+use crate::adam::{Adam, AdamConfig, clip_scale};
 use crate::best::{Best, Criterion};
-use crate::checkpoint::{self, CheckpointError, State};
+use crate::checkpoint::{self, CheckpointError, Loaded, State};
+use crate::gradients::Gradients;
 use crate::metrics::{self, Lengths, Metrics};
 use crate::{Interrupt, Schedule};
 use gpt1_artifacts::eprintln;
 use gpt1_artifacts::progress::Progress;
 use gpt1_kernels::profile::{lap, whole};
-use gpt1_model::{Model, Params};
+use gpt1_model::Model;
+use gpt1_ranks::Ranks;
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use std::time::Instant;
 /// What a run of updates is.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Who takes part.
+    pub ranks: Ranks,
     /// Updates in all.
     pub n_updates: u64,
     /// The optimiser's constants.
@@ -105,61 +109,73 @@ pub enum TrainError {
 /// Runs the updates of `settings` on `model`, with checkpoints and metrics in `out` (the output being written); continues
 /// from the latest checkpoint there.
 ///
-/// - `step(u, model, grads)` computes update `u` (from 0): it adds its gradients to `grads`, which are zero. It may return
-///   `None` after a signal ([`Interrupt::signal`]) to give the update up; the checkpoint is then that of the updates before.
+/// - `step(u, model, gradients)` computes update `u` (from 0): it adds its gradients to `gradients.sum`, which are zero. It may
+///   return `None` after a signal ([`crate::Exchange::signal`]) to give the update up; the checkpoint is then that of the updates
+///   before.
 /// - `evaluate(n, model, stage)` is called when `n` updates are finished (0 before the first, on a fresh run) and returns
 ///   what to log, if it is time to evaluate; `stage` is the stage's own state (its last evaluation), kept in checkpoints. It
 ///   may write files: the checkpoint of an update comes after its evaluation, so a run that continues has written them or
 ///   will write them again.
 ///
+/// Of several ranks, each calls this with the same settings and its part of the work. `loss`, `parts` and `n_tokens` of its
+/// [`Step`] are its part of the sums, `ids` are all. Only the first reads and writes `out` and speaks; `evaluate` must return the
+/// same on all.
+///
 /// Returns how it ended and the best evaluation so far; that of the model before the first update does not count.
 ///
 /// The result does not depend on interruptions: a run that continues ends with the same bits, in the model as in
-/// metrics.jsonl, if both closures depend on nothing but their arguments.
+/// metrics.jsonl, if both closures depend on nothing but their arguments (with as many ranks as before).
 pub fn run(
     settings: &Settings,
     out: &Path,
     model: &mut Model,
     stage: &mut Value,
     interrupt: &Interrupt,
-    mut step: impl FnMut(u64, &Model, &mut Params) -> Option<Step>,
+    mut step: impl FnMut(u64, &Model, &mut Gradients) -> Option<Step>,
     mut evaluate: impl FnMut(u64, &Model, &mut Value) -> io::Result<Vec<(&'static str, f64)>>,
 ) -> Result<(Outcome, Option<Best>), TrainError> {
-    let mut adam = Adam::new(&model.params.layout);
-    let on_disk = metrics::metrics_bytes(out)?;
-    let resumed = checkpoint::load_latest(out, &settings.run_digest, on_disk, settings.keep_best, model, &mut adam)
-        .map_err(TrainError::Load)?;
+    let mut gradients = Gradients::new(&model.params.layout, settings.ranks, interrupt);
+    let mut adam = Adam::new(gradients.exchange.share());
+    let resumed = resume(settings, out, model, &mut adam, &gradients)?;
     let mut n_tokens = resumed.as_ref().map_or(0, |state| state.n_tokens);
     let mut best = resumed.as_ref().and_then(|state| state.best);
-    let lengths = |state: &State| Lengths { metrics: state.metrics_bytes, events: state.events_bytes };
-    let mut metrics = Metrics::open(out, resumed.as_ref().map(lengths).unwrap_or_default(), n_tokens)?;
     let mut saved_at = resumed.as_ref().map(|state| state.update);
+    let mut journal = match settings.ranks.is_first() {
+        true => Some(Journal::open(settings, out, resumed.as_ref())?),
+        false => None,
+    };
     if let Some(state) = resumed {
-        eprintln!("continuing after update {} of {}", state.update, settings.n_updates);
         *stage = state.stage;
-    }
-    let mut grads = Params::zeros(&model.params.layout);
-    let progress = Progress::new("training", settings.n_updates, "updates");
-    progress.start_at(adam.n_updates);
-    if saved_at.is_none() {
+    } else {
         let pause = Instant::now();
         let values = evaluate(0, model, stage)?;
-        log_values(settings, &mut metrics, &progress, 0, 0, &values)?;
-        metrics.leave_out(pause.elapsed());
+        if let Some(journal) = &mut journal {
+            journal.evaluation(0, 0, &values)?;
+            journal.metrics.leave_out(pause.elapsed());
+        }
     }
 
     while adam.n_updates < settings.n_updates {
         let u = adam.n_updates;
-        clear_gradients(&mut grads);
-        let done = if interrupt.signal().is_none() { step(u, model, &mut grads) } else { None };
-        let Some(done) = done else {
-            let signal = interrupt.signal().expect("an update is given up only after a signal");
+        gradients.clear();
+        let mut signal = gradients.exchange.signal();
+        let done = if signal.is_none() { step(u, model, &mut gradients) } else { None };
+        let Some(mut done) = done else {
+            signal = signal.or_else(|| gradients.exchange.agreed()).or_else(|| interrupt.signal());
+            let signal = signal.expect("an update is given up only after a signal");
             if saved_at != Some(u) {
-                save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
+                save(journal.as_mut(), model, &adam, &mut gradients, stage, best, n_tokens)?;
             }
-            return Ok((stopped(&progress, signal, u), best));
+            if let Some(journal) = &journal {
+                journal.stopped(signal, u);
+            }
+            return Ok((Outcome::Interrupted { signal }, best));
         };
-        let norm = gradient_norm(&grads);
+        let mut sums = vec![done.loss, done.n_tokens as f64];
+        sums.extend(done.parts.iter().map(|(_, value)| value));
+        let (norm, sums) = gradients.finish(&sums);
+        (done.loss, done.n_tokens) = (sums[0], sums[1] as u64);
+        done.parts.iter_mut().zip(&sums[2..]).for_each(|((_, value), sum)| *value = *sum);
         let suspects = [("the loss", done.loss), ("the gradient norm", norm)];
         if let Some((what, value)) = suspects.into_iter().find(|(_, value)| !value.is_finite()) {
             return Err(TrainError::NotFinite {
@@ -172,62 +188,104 @@ pub fn run(
             });
         }
         let factor = settings.schedule.factor(u);
-        adam.update(&mut model.params, &grads, &settings.adam, factor, clip_scale(norm, settings.adam.max_grad_norm));
+        let scale = clip_scale(norm, settings.adam.max_grad_norm);
+        gradients.update(&mut adam, &mut model.params, &settings.adam, factor, scale);
 
         let finished = adam.n_updates;
         log::trace!("update {finished}: loss {}, gradient norm {norm}, {} tokens", done.loss, done.n_tokens);
         let last = finished == settings.n_updates;
         n_tokens += done.n_tokens;
-        if last || finished.is_multiple_of(settings.log_interval) {
+        if let Some(journal) = &mut journal {
             let mut values = vec![("loss", done.loss)];
             values.extend(done.parts);
             values.extend([("learning_rate", settings.adam.learning_rate * factor), ("grad_norm", norm)]);
-            metrics.write_training(finished, n_tokens, &values)?;
+            journal.update(finished, n_tokens, &values)?;
         }
-        progress.message(format!("loss {:.3}, {:.0} tokens/s", done.loss, metrics.tokens_per_second(n_tokens)));
-        progress.set(finished);
         lap("metrics");
 
         let pause = Instant::now();
         let values = whole("evaluation", || evaluate(finished, model, stage))?;
-        log_values(settings, &mut metrics, &progress, finished, n_tokens, &values)?;
+        if let Some(journal) = &mut journal {
+            journal.evaluation(finished, n_tokens, &values)?;
+        }
         if !values.is_empty() {
             log::debug!("update {finished}: evaluated in {:.3} s", pause.elapsed().as_secs_f64());
         }
         let is_best = settings.best.judge(finished, &values, &mut best);
         if last || is_best || finished.is_multiple_of(settings.checkpoint_interval) {
-            save(settings, out, model, &adam, stage, best, &mut metrics, n_tokens)?;
+            save(journal.as_mut(), model, &adam, &mut gradients, stage, best, n_tokens)?;
             saved_at = Some(finished);
             lap("checkpoints");
         }
-        metrics.leave_out(pause.elapsed());
+        if let Some(journal) = &mut journal {
+            journal.metrics.leave_out(pause.elapsed());
+        }
     }
     // The checkpoint of the last update is written, nothing waits for another; a signal that came meanwhile counts.
     interrupt.stop_at_once();
-    if let Some(signal) = interrupt.signal() {
-        return Ok((stopped(&progress, signal, settings.n_updates), best));
+    if let Some(signal) = gradients.exchange.signal_now() {
+        if let Some(journal) = &journal {
+            journal.stopped(signal, settings.n_updates);
+        }
+        return Ok((Outcome::Interrupted { signal }, best));
     }
-    progress.finish();
+    if let Some(journal) = journal {
+        journal.progress.finish();
+    }
     Ok((Outcome::Finished, best))
 }
 
-fn stopped(progress: &Progress, signal: i32, update: u64) -> Outcome {
-    progress
-        .println(&format!("stopped by signal {signal} after update {update}; the same command continues from here"));
-    Outcome::Interrupted { signal }
-}
-
-fn save(
+/// Puts all ranks where the latest checkpoint was, which the first reads.
+fn resume(
     settings: &Settings,
     out: &Path,
+    model: &mut Model,
+    adam: &mut Adam,
+    gradients: &Gradients,
+) -> Result<Option<State>, TrainError> {
+    let ranks = settings.ranks;
+    let loaded = if ranks.is_first() {
+        let on_disk = metrics::metrics_bytes(out)?;
+        checkpoint::load_latest(out, &settings.run_digest, on_disk, settings.keep_best, model)
+            .map_err(TrainError::Load)?
+    } else {
+        None
+    };
+    if ranks.is_alone() {
+        let Some(Loaded { state, moments: [m, v] }) = loaded else { return Ok(None) };
+        (adam.m, adam.v, adam.n_updates) = (m, v, state.update);
+        return Ok(Some(state));
+    }
+    let text = loaded.as_ref().map_or_else(|| Ok(String::new()), |loaded| serde_json::to_string(&loaded.state));
+    let text = ranks.broadcast_text(&text.map_err(io::Error::other)?);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let state: State = serde_json::from_str(&text).map_err(io::Error::other)?;
+    ranks.broadcast(&mut model.params.data);
+    let [m, v] = loaded.map_or_else(Default::default, |loaded| loaded.moments);
+    gradients.exchange.deal(&m, &mut adam.m);
+    gradients.exchange.deal(&v, &mut adam.v);
+    adam.n_updates = state.update;
+    Ok(Some(state))
+}
+
+/// Writes a checkpoint; a rank that is not the first, and so has no journal, adds its part.
+fn save(
+    journal: Option<&mut Journal>,
     model: &Model,
     adam: &Adam,
+    gradients: &mut Gradients,
     stage: &Value,
     best: Option<Best>,
-    metrics: &mut Metrics,
     n_tokens: u64,
 ) -> Result<(), TrainError> {
-    let lengths = metrics.sync()?;
+    let Some(journal) = journal else {
+        gradients.give_moments(adam);
+        return Ok(());
+    };
+    let lengths = journal.metrics.sync()?;
+    let Journal { settings, out, .. } = journal;
     let state = State {
         update: adam.n_updates,
         n_tokens,
@@ -238,27 +296,59 @@ fn save(
         stage: stage.clone(),
         files: std::collections::BTreeMap::new(),
     };
-    checkpoint::save(out, model, adam, state, settings.n_checkpoints).map_err(TrainError::Save)?;
+    checkpoint::save(out, model, adam, gradients, state, settings.n_checkpoints).map_err(TrainError::Save)?;
     Ok(())
 }
 
-/// Logs an evaluation and says it.
-fn log_values(
-    settings: &Settings,
-    metrics: &mut Metrics,
-    progress: &Progress,
-    update: u64,
-    n_tokens: u64,
-    values: &[(&'static str, f64)],
-) -> io::Result<()> {
-    if values.is_empty() {
-        return Ok(());
+/// What the first rank writes and says of a run.
+struct Journal<'a> {
+    settings: &'a Settings,
+    out: &'a Path,
+    metrics: Metrics,
+    progress: Progress,
+}
+
+impl<'a> Journal<'a> {
+    fn open(settings: &'a Settings, out: &'a Path, resumed: Option<&State>) -> io::Result<Journal<'a>> {
+        let lengths = |state: &State| Lengths { metrics: state.metrics_bytes, events: state.events_bytes };
+        let n_tokens = resumed.map_or(0, |state| state.n_tokens);
+        let metrics = Metrics::open(out, resumed.map(lengths).unwrap_or_default(), n_tokens)?;
+        if let Some(state) = resumed {
+            eprintln!("continuing after update {} of {}", state.update, settings.n_updates);
+        }
+        let progress = Progress::new("training", settings.n_updates, "updates");
+        progress.start_at(resumed.map_or(0, |state| state.update));
+        Ok(Journal { settings, out, metrics, progress })
     }
-    metrics.write(update, n_tokens, settings.evaluated_on, values)?;
-    let text: Vec<String> =
-        values.iter().map(|(name, value)| format!("{} {value:.4}", name.replace('_', " "))).collect();
-    progress.println(&format!("update {update}: {}", text.join(", ")));
-    Ok(())
+
+    /// Logs an update, if it is time, and shows it; the first of the values is the loss.
+    fn update(&mut self, finished: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> io::Result<()> {
+        if finished == self.settings.n_updates || finished.is_multiple_of(self.settings.log_interval) {
+            self.metrics.write_training(finished, n_tokens, values)?;
+        }
+        let speed = self.metrics.tokens_per_second(n_tokens);
+        self.progress.message(format!("loss {:.3}, {speed:.0} tokens/s", values[0].1));
+        self.progress.set(finished);
+        Ok(())
+    }
+
+    /// Logs an evaluation and says it.
+    fn evaluation(&mut self, update: u64, n_tokens: u64, values: &[(&'static str, f64)]) -> io::Result<()> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.metrics.write(update, n_tokens, self.settings.evaluated_on, values)?;
+        let text: Vec<String> =
+            values.iter().map(|(name, value)| format!("{} {value:.4}", name.replace('_', " "))).collect();
+        self.progress.println(&format!("update {update}: {}", text.join(", ")));
+        Ok(())
+    }
+
+    fn stopped(&self, signal: i32, update: u64) {
+        self.progress.println(&format!(
+            "stopped by signal {signal} after update {update}; the same command continues from here"
+        ));
+    }
 }
 
 /// A batch's ids, the first few dozen.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gpt1_kernels::Precision;
 use gpt1_model::{Batch, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
-use gpt1_training::{Adam, AdamConfig, clip_scale, gradient_norm};
+use gpt1_training::{Adam, AdamConfig, Share, clip_scale, gradient_norm};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -104,7 +104,7 @@ fn train(model: &Path, golden: &Golden, name: &str, precision: Precision) -> (Ve
     // A training pass (Some), but with dropout rates of 0.
     let dropout = Some(Dropout { seed: 0, step: 0 });
     (model.config.embd_pdrop, model.config.resid_pdrop, model.config.attn_pdrop) = (0.0, 0.0, 0.0);
-    let mut adam = Adam::new(&model.params.layout);
+    let mut adam = Adam::new(Share::whole(model.params.data.len()));
     let config = AdamConfig {
         learning_rate: curve.learning_rate,
         beta1: curve.beta1,
@@ -124,8 +124,8 @@ fn train(model: &Path, golden: &Golden, name: &str, precision: Precision) -> (Ve
         forward(&model, &batch, dropout, &mut ws);
         let loss = lm_loss(&model, &targets, &weights, &mut ws, Some(&mut grads));
         backward(&model, &batch, dropout, &mut ws, &mut grads);
-        let norm = gradient_norm(&grads);
-        adam.update(&mut model.params, &grads, &config, factor, clip_scale(norm, config.max_grad_norm));
+        let norm = gradient_norm(&grads.data);
+        adam.update(&mut model.params, &grads.data, &config, factor, clip_scale(norm, config.max_grad_norm));
         updates.push((loss, norm));
     }
     (updates, model)

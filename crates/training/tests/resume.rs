@@ -1,6 +1,7 @@
 //! The step loop on a tiny model: runs that are interrupted, damaged or poisoned.
 
 use gpt1_model::{Batch, Config, Dropout, Model, Params, Workspace, backward, forward, lm_loss};
+use gpt1_ranks::Ranks;
 use gpt1_training::{
     AdamConfig, Best, Criterion, Interrupt, Outcome, Schedule, Settings, Step, TrainError, checkpoint, run, write_best,
 };
@@ -16,6 +17,7 @@ fn config() -> Config {
 
 fn settings() -> Settings {
     Settings {
+        ranks: Ranks::alone(),
         n_updates: N_UPDATES,
         adam: AdamConfig {
             learning_rate: 0.01,
@@ -80,7 +82,7 @@ fn train_as(
             &interrupt,
             |u, model, grads| {
                 assert!(u < stop_before, "killed");
-                Some(step(u, model, grads))
+                Some(step(u, model, &mut grads.sum))
             },
             |n, model, stage| {
                 if !n.is_multiple_of(4) {
@@ -268,7 +270,7 @@ fn continue_with(dir: &Path, settings: &Settings, config: Config) -> TrainError 
         &mut model,
         &mut Value::Null,
         &interrupt,
-        |u, model, grads| Some(step(u, model, grads)),
+        |u, model, grads| Some(step(u, model, &mut grads.sum)),
         |_, _, _| Ok(Vec::new()),
     )
     .unwrap_err();
@@ -308,7 +310,7 @@ fn what_is_not_finite_stops_the_run() {
                 if u == 7 {
                     model.params.data[31 * 16 + 3] = poison;
                 }
-                Some(step(u, &model, grads))
+                Some(step(u, &model, &mut grads.sum))
             },
             |_, _, _| Ok(Vec::new()),
         )

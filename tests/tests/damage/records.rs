@@ -14,9 +14,10 @@ use gpt1_pipeline::key::Entered;
 use gpt1_pipeline::plan;
 use gpt1_pipeline::scope::Settings;
 use gpt1_pipeline::store::{Found, Store};
+use gpt1_ranks::Ranks;
 use gpt1_tasks::Target;
-use gpt1_training::Adam;
-use gpt1_training::checkpoint::{self, State};
+use gpt1_training::checkpoint::{self, Loaded, State};
+use gpt1_training::{Adam, Gradients, Interrupt, Share};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -31,8 +32,8 @@ fn checkpoints() {
     isolated("records::checkpoints", || {
         let out = folder();
         let model = model();
-        let mut adam = Adam::new(&model.params.layout);
-        adam.m.data.iter_mut().zip(&model.params.data).for_each(|(m, x)| *m = 0.5 * x);
+        let mut adam = Adam::new(Share::whole(model.params.data.len()));
+        adam.m.iter_mut().zip(&model.params.data).for_each(|(m, x)| *m = 0.5 * x);
         adam.n_updates = 12;
         let state = State {
             update: 12,
@@ -44,21 +45,22 @@ fn checkpoints() {
             stage: json!({"best": 0.8125, "update": 8}),
             files: [].into(),
         };
-        let dir = checkpoint::save(out.path(), &model, &adam, state.clone(), 2).unwrap();
+        let mut gradients = Gradients::new(&model.params.layout, Ranks::alone(), &Interrupt::default());
+        let dir = checkpoint::save(out.path(), &model, &adam, &mut gradients, state.clone(), 2).unwrap();
         let fresh = Model::init(model.config.clone(), 2);
         for name in ["state.json", "state.json.blake3", "optimizer.safetensors", "model.safetensors", "config.json"] {
             let path = dir.join(name);
             let read = || {
-                let (mut model, mut adam) = (fresh.clone(), Adam::new(&fresh.params.layout));
-                let found = checkpoint::load_latest(out.path(), &state.run_digest, 789, false, &mut model, &mut adam);
+                let mut model = fresh.clone();
+                let found = checkpoint::load_latest(out.path(), &state.run_digest, 789, false, &mut model);
                 let found = found.map_err(|error| error.to_string())?;
                 // What is wrong stands on stderr.
-                found.map(|found| (found, model, adam)).ok_or(format!("{}: passed over", dir.display()))
+                found.map(|found| (found, model)).ok_or(format!("{}: passed over", dir.display()))
             };
-            let check = |_: &[u8], (found, read, moments): (State, Model, Adam)| {
-                same("state", &State { files: [].into(), ..found }, &state)?;
+            let check = |_: &[u8], (found, read): (Loaded, Model)| {
+                same("state", &State { files: [].into(), ..found.state }, &state)?;
                 same("parameters", &(read.params == model.params), &true)?;
-                same("moments", &(moments.m == adam.m && moments.v == adam.v && moments.n_updates == 12), &true)
+                same("moments", &(found.moments == [&adam.m[..], &adam.v]), &true)
             };
             let header = 0..if name.ends_with("safetensors") { 400 } else { 0 };
             let lengths = if header.is_empty() { &[][..] } else { std::slice::from_ref(&header) };

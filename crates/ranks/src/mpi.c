@@ -1,0 +1,40 @@
+/* MPI's handles and constants are macros, or types of the implementation's own: here they become functions of plain integers.
+ * All return MPI's error code, 0 for success. */
+#include <mpi.h>
+#include <string.h>
+
+int gpt1_mpi_start(int *rank, int *n_ranks) {
+    int provided, code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    if (code == MPI_SUCCESS) code = MPI_Comm_rank(MPI_COMM_WORLD, rank);
+    if (code == MPI_SUCCESS) code = MPI_Comm_size(MPI_COMM_WORLD, n_ranks);
+    return code;
+}
+
+int gpt1_mpi_request_size(void) { return (int)sizeof(MPI_Request); }
+
+/* n bytes for each rank, or from each, or in all (broadcast). */
+int gpt1_mpi_begin(int what, const void *send, void *recv, int n, MPI_Request *request) {
+    switch (what) {
+    case 0: return MPI_Ialltoall(send, n, MPI_BYTE, recv, n, MPI_BYTE, MPI_COMM_WORLD, request);
+    case 1: return MPI_Iallgather(send, n, MPI_BYTE, recv, n, MPI_BYTE, MPI_COMM_WORLD, request);
+    case 2: return MPI_Igather(send, n, MPI_BYTE, recv, n, MPI_BYTE, 0, MPI_COMM_WORLD, request);
+    case 3: return MPI_Iscatter(send, n, MPI_BYTE, recv, n, MPI_BYTE, 0, MPI_COMM_WORLD, request);
+    default: return MPI_Ibcast(recv, n, MPI_BYTE, 0, MPI_COMM_WORLD, request);
+    }
+}
+
+int gpt1_mpi_test(MPI_Request *request, int *done) { return MPI_Test(request, done, MPI_STATUS_IGNORE); }
+
+int gpt1_mpi_finish(void) { return MPI_Finalize(); }
+
+void gpt1_mpi_abort(int code) { MPI_Abort(MPI_COMM_WORLD, code); }
+
+/* What an error code means, cut to n bytes with the final zero. */
+void gpt1_mpi_message(int code, char *text, int n) {
+    char whole[MPI_MAX_ERROR_STRING];
+    int length;
+    if (MPI_Error_string(code, whole, &length) != MPI_SUCCESS) strcpy(whole, "unknown error");
+    strncpy(text, whole, n - 1);
+    text[n - 1] = 0;
+}
