@@ -2,10 +2,15 @@
 //!
 //! `cargo bench -p gpt1-kernels --bench product`
 
+use gpt1_kernels::memory::HugePages;
 use gpt1_kernels::product::product;
 use gpt1_kernels::{Precision, blas, cpu, has_bf16, start};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
+
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 fn main() {
     let n_threads = start(None).expect("the arithmetic starts");

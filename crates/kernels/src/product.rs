@@ -21,7 +21,8 @@ use crate::cpu;
 use crate::profile::lap;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
-use std::io::Write;
+use std::cell::RefCell;
+use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -138,7 +139,7 @@ struct Kernel {
     group: usize,
     /// Steps of the part of a panel that one pass takes, a multiple of the group: a panel of B then stays in the first caches.
     pass: usize,
-    /// `c[i * ld + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
+    /// `c[i * nr + j] (+)= sum over steps of a[step * mr + i] * b[step * nr + j]`, for a whole tile.
     run: Run,
     /// Called by a thread before and after its tiles.
     around: Option<Around>,
@@ -146,12 +147,43 @@ struct Kernel {
 
 type Around = (fn(), fn());
 
-/// Safety: `c` points to mr rows of nr values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the
-/// kernel's instructions, and `around` has been called. (A pointer: between the rows lie other threads' tiles.)
-type Run = unsafe fn(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool);
+/// Safety: the CPU has the kernel's instructions, and `around` has been called.
+type Run = unsafe fn(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool);
 
-/// Values of the largest tile.
-const MAX_TILE: usize = 32 * 32;
+/// Columns of the widest tile.
+const MAX_COLS: usize = 32;
+
+/// The columns of one panel of B in a block of the result. Tiles are summed here, where they lie in the first caches line after
+/// line, and not in the result, whose rows are pages apart.
+#[repr(align(64))]
+struct Strip([f32; BLOCK_ROWS * MAX_COLS]);
+
+thread_local! {
+    static STRIP: RefCell<Strip> = const { RefCell::new(Strip([0.0; BLOCK_ROWS * MAX_COLS])) };
+}
+
+/// How a strip goes into the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Write {
+    /// By stores around the caches where the CPU has them: nobody reads it soon, and its old values need not be fetched.
+    Stream,
+    Store,
+    /// Added to what is there.
+    Add,
+}
+
+impl Write {
+    /// A result of so many values is beyond the second cache.
+    const STREAM_FROM: usize = 1 << 20;
+
+    fn new(accumulate: bool, n: usize) -> Write {
+        match (accumulate, n >= Write::STREAM_FROM) {
+            (true, _) => Write::Add,
+            (false, true) => Write::Stream,
+            (false, false) => Write::Store,
+        }
+    }
+}
 
 impl Kernel {
     fn steps(&self, precision: Precision, k: usize) -> usize {
@@ -273,12 +305,15 @@ impl Packed {
         // block beside another, which costs less than the way through memory.
         let chunk = (BLOCK_WORDS / (rows * kernel.mr)).next_multiple_of(kernel.group);
         let chunk_k = chunk * precision.values_of_word();
-        blocks.into_par_iter().for_each(|(first, j, mut c)| {
-            let a = a.slice(s![first..first + c.nrows(), ..]);
+        // What is added to by the next rows of B is better left in the caches.
+        let first = Write::new(accumulate, if a.ncols() > chunk_k { 0 } else { m * n });
+        blocks.into_par_iter().for_each(|(row, j, mut c)| {
+            let a = a.slice(s![row..row + c.nrows(), ..]);
             kernel.session(|| {
                 for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
                     let here = Here { precision, kernel };
-                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), accumulate || i > 0, c.view_mut());
+                    let write = if i > 0 { Write::Add } else { first };
+                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), write, c.view_mut());
                 }
             });
         });
@@ -344,7 +379,7 @@ impl Here {
     /// `c (+)= a b` for a: (M, K), b: (K', N') and c: (M, N), where K <= K' and N <= N': of b, the first K rows and N columns
     /// are meant. Where the last step of `a` has values beyond K, they are zero, and those of `b` are finite.
     pub(crate) fn product(&self, a: &Operand, b: &Operand, accumulate: bool, c: ArrayViewMut2<f32>) {
-        block(self.kernel, &a.0, (&b.0, 0, 0), accumulate, c);
+        block(self.kernel, &a.0, (&b.0, 0, 0), Write::new(accumulate, 0), c);
     }
 }
 
@@ -354,64 +389,60 @@ fn block(
     kernel: Kernel,
     a: &Panels,
     (b, first_panel, first_step): (&Panels, usize, usize),
-    accumulate: bool,
+    write: Write,
     mut c: ArrayViewMut2<f32>,
 ) {
-    let Kernel { mr, nr, pass, .. } = kernel;
+    let Kernel { mr, nr, pass, run, .. } = kernel;
     let (rows, cols) = c.dim();
     assert!(cols <= 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
     assert!(rows <= 1 || c.strides()[0] >= 0, "product: the rows of the result go forward");
-    if a.steps == 0 && !accumulate {
-        c.fill(0.0);
-    }
-    let (first, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
-    for j in 0..cols.div_ceil(nr) {
-        let n_cols = nr.min(cols - j * nr);
-        for start in (0..a.steps).step_by(pass) {
-            let n = pass.min(a.steps - start);
-            let b = b.part(nr, first_panel + j, first_step + start, n);
-            for i in 0..rows.div_ceil(mr) {
-                let a = a.part(mr, i, start, n);
-                let n_rows = mr.min(rows - i * mr);
-                // SAFETY: the tile lies in this block, which is borrowed for writing and has rows of unit stride;
-                // `kernel()` chose what this CPU has, and `around` has been called.
-                unsafe {
-                    let c = first.add(i * mr * ld + j * nr);
-                    tile(kernel, a, b, c, ld, (n_rows, n_cols), accumulate || start > 0);
-                }
-            }
+    if a.steps == 0 {
+        if write != Write::Add {
+            c.fill(0.0);
         }
-    }
-}
-
-/// One tile of (rows, columns); at the right and lower edges by way of a whole one.
-///
-/// # Safety
-/// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile; the CPU has the kernel's
-/// instructions, and `around` has been called.
-unsafe fn tile(
-    kernel: Kernel,
-    a: &[u32],
-    b: &[u32],
-    c: *mut f32,
-    ld: usize,
-    (rows, cols): (usize, usize),
-    accumulate: bool,
-) {
-    let Kernel { mr, nr, run, .. } = kernel;
-    if (rows, cols) == (mr, nr) && ld >= nr {
-        // SAFETY: c is a whole tile.
-        unsafe { run(a, b, c, ld, accumulate) };
         return;
     }
-    let mut whole = [0.0; MAX_TILE];
-    // SAFETY: `whole` holds a tile of any kernel.
-    unsafe { run(a, b, whole.as_mut_ptr(), nr, false) };
-    for (i, values) in whole.chunks_exact(nr).take(rows).enumerate() {
+    let (to, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
+    STRIP.with_borrow_mut(|Strip(strip)| {
+        let high = BLOCK_ROWS / mr;
+        for first in (0..rows.div_ceil(mr)).step_by(high) {
+            let n_panels = high.min(rows.div_ceil(mr) - first);
+            for j in 0..cols.div_ceil(nr) {
+                for start in (0..a.steps).step_by(pass) {
+                    let n = pass.min(a.steps - start);
+                    let b = b.part(nr, first_panel + j, first_step + start, n);
+                    for (i, tile) in strip.chunks_exact_mut(mr * nr).take(n_panels).enumerate() {
+                        // SAFETY: `kernel()` chose what this CPU has, and `around` has been called.
+                        unsafe { run(a.part(mr, first + i, start, n), b, tile, start > 0) };
+                    }
+                }
+                let (row, col) = (first * mr, j * nr);
+                let dim = ((n_panels * mr).min(rows - row), nr.min(cols - col));
+                // SAFETY: these rows and columns lie in the block, which is borrowed for writing and has rows of unit stride.
+                unsafe { write_strip(strip, nr, to.add(row * ld + col), ld, dim, write) };
+            }
+        }
+    });
+}
+
+/// Writes the first rows and columns of a strip, whose rows are `nr` long.
+///
+/// # Safety
+/// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile.
+unsafe fn write_strip(strip: &[f32], nr: usize, c: *mut f32, ld: usize, (rows, cols): (usize, usize), write: Write) {
+    assert!(cols <= nr && rows * nr <= strip.len());
+    #[cfg(target_arch = "x86_64")]
+    if cpu::level() >= cpu::Level::Avx512 {
+        // SAFETY: the CPU has AVX-512; the caller's promise; `strip` holds so many rows of nr values, as was just seen.
+        return unsafe { avx512::write_strip(strip, nr, c, ld, (rows, cols), write) };
+    }
+    for (i, values) in strip.chunks_exact(nr).take(rows).enumerate() {
         // SAFETY: row i of c.
         let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * ld), cols) };
-        for (c, v) in row.iter_mut().zip(values) {
-            *c = if accumulate { *c + v } else { *v };
+        if write == Write::Add {
+            row.iter_mut().zip(values).for_each(|(c, v)| *c += v);
+        } else {
+            row.copy_from_slice(&values[..cols]);
         }
     }
 }
@@ -534,6 +565,36 @@ mod tests {
             for precision in [Precision::F32, Precision::Bf16] {
                 prop_assert!(error(precision, a.view(), b.view(), accumulate) < 1e-5);
                 prop_assert!(error(precision, at.t(), bt.t(), accumulate) < 1e-5);
+            }
+            force(Level::Amx);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_way_into_the_result(
+            (rows, cols) in (0_usize..60, 0_usize..=32),
+            (skipped, more) in (0_usize..40, 0_usize..40),
+            lines: bool,
+            which in 0_usize..3,
+        ) {
+            // Where rows begin with lines of the cache, and where they do not.
+            let line = if lines { 16 } else { 1 };
+            let (skipped, ld) = (skipped / line * line, (cols + more).next_multiple_of(line));
+            let write = [Write::Stream, Write::Store, Write::Add][which];
+            let strip: Vec<f32> = (0..60 * 32).map(|i| i as f32).collect();
+            let mut buffer = Buffer::take(skipped + 60 * 80);
+            for level in [Level::Plain, Level::Avx512] {
+                force(level);
+                buffer.words().fill(0.5_f32.to_bits());
+                // SAFETY: the last row ends before skipped + 60 * 80.
+                unsafe { write_strip(&strip, 32, buffer.words().as_mut_ptr().cast::<f32>().add(skipped), ld, (rows, cols), write) };
+                for (at, word) in buffer.as_slice().iter().enumerate() {
+                    let inside = at >= skipped && ld > 0 && (at - skipped) / ld < rows && (at - skipped) % ld < cols;
+                    let value = if inside { (at - skipped) / ld * 32 + (at - skipped) % ld } else { 0 };
+                    let wanted = if inside && write != Write::Add { value as f32 } else { 0.5 + value as f32 };
+                    prop_assert_eq!(f32::from_bits(*word), wanted, "{:?} {}", level, at);
+                }
             }
             force(Level::Amx);
         }

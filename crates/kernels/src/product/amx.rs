@@ -61,14 +61,15 @@ fn release() {
 }
 
 /// Pairs of bf16. Safety: see [`super::Run`].
-unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
     let groups = a.len() / (MR * GROUP);
-    assert!(groups > 0 && a.len() == groups * MR * GROUP && b.len() == groups * NR * GROUP && ld >= NR);
+    assert!(groups > 0 && a.len() == groups * MR * GROUP && b.len() == groups * NR * GROUP && c.len() == MR * NR);
     // The lower half of the rows of c.
-    let lower = c.wrapping_add(16 * ld);
+    let (c, lower) = c.split_at_mut(16 * NR);
+    let (c, lower, ld) = (c.as_mut_ptr(), lower.as_mut_ptr(), NR);
     // SAFETY: the caller has seen that the CPU has AMX, and `configure` has been called on this thread. The slices hold
-    // `groups` times two tiles of A, one after the other, and of B, side by side; c holds a whole tile of the result, four
-    // registers. The tile registers are not used by anything else.
+    // `groups` times two tiles of A, one after the other, and of B, side by side; c and `lower` hold two registers each. The tile
+    // registers are not used by anything else.
     unsafe {
         if accumulate {
             asm!(

@@ -12,17 +12,17 @@ const NR: usize = 16;
 pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run: f32, around: None };
 
 /// f32 words. Safety: see [`super::Run`].
-unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn f32(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
     let steps = a.len() / MR;
-    assert!(a.len() == steps * MR && b.len() == steps * NR && ld >= NR);
-    // SAFETY: the caller has seen that the CPU has AVX2 and FMA, and promises c; the slices hold what is read.
-    unsafe { run(steps, a.as_ptr().cast(), b.as_ptr().cast(), c, ld, accumulate) }
+    assert!(a.len() == steps * MR && b.len() == steps * NR && c.len() == MR * NR);
+    // SAFETY: the caller has seen that the CPU has AVX2 and FMA; the slices hold what is read and written.
+    unsafe { run(steps, a.as_ptr().cast(), b.as_ptr().cast(), c.as_mut_ptr(), accumulate) }
 }
 
 /// # Safety
-/// The CPU has AVX2 and FMA; a: (steps, MR), b: (steps, NR), c: MR rows of NR values, `ld` apart.
+/// The CPU has AVX2 and FMA; a: (steps, MR), b: (steps, NR), c: (MR, NR).
 #[target_feature(enable = "avx2,fma")]
-unsafe fn run(steps: usize, a: *const f32, b: *const f32, c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn run(steps: usize, a: *const f32, b: *const f32, c: *mut f32, accumulate: bool) {
     let mut sums = [[_mm256_setzero_ps(); 2]; MR];
     for step in 0..steps {
         // SAFETY: `step` is below `steps`, i below MR.
@@ -39,7 +39,7 @@ unsafe fn run(steps: usize, a: *const f32, b: *const f32, c: *mut f32, ld: usize
     for (i, sum) in sums.into_iter().enumerate() {
         // SAFETY: the caller's promise: two vectors of row i.
         unsafe {
-            let (left, right) = (c.add(i * ld), c.add(i * ld + 8));
+            let (left, right) = (c.add(i * NR), c.add(i * NR + 8));
             if accumulate {
                 _mm256_storeu_ps(left, _mm256_add_ps(sum[0], _mm256_loadu_ps(left)));
                 _mm256_storeu_ps(right, _mm256_add_ps(sum[1], _mm256_loadu_ps(right)));

@@ -1,10 +1,11 @@
 //! The micro-kernels for AVX-512: 14 rows of two vectors are 28 of the 32 registers; a word of A is broadcast, two vectors of
 //! B are read.
 
-use super::Kernel;
+use super::{Kernel, Write};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_storeu_ps, _mm512_stream_ps,
 };
 
 const MR: usize = 14;
@@ -19,30 +20,30 @@ pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run
 pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
 /// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Run`].
-unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
-    let steps = check(a, b, ld);
+unsafe fn f32(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
+    let steps = check(a, b, c);
     // SAFETY: the caller has seen that the CPU has AVX-512F; `check` has seen that the slices hold what is read.
-    unsafe { run_f32(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }
+    unsafe { run_f32(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), accumulate) }
 }
 
 /// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Run`].
-unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
-    let steps = check(a, b, ld);
+unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
+    let steps = check(a, b, c);
     // SAFETY: the caller has seen that the CPU has AVX-512F and BF16; `check` has seen that the slices hold what is read.
-    unsafe { run_bf16(steps, a.as_ptr(), b.as_ptr(), c, ld, accumulate) }
+    unsafe { run_bf16(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), accumulate) }
 }
 
 /// The number of steps, if the slices are large enough.
-fn check(a: &[u32], b: &[u32], ld: usize) -> usize {
+fn check(a: &[u32], b: &[u32], c: &[f32]) -> usize {
     let steps = a.len() / MR;
-    assert!(a.len() == steps * MR && b.len() == steps * NR && ld >= NR);
+    assert!(a.len() == steps * MR && b.len() == steps * NR && c.len() == MR * NR);
     steps
 }
 
 /// # Safety
-/// The CPU has AVX-512F; a: (steps, MR), b: (steps, NR), c: MR rows of NR values, ld apart.
+/// The CPU has AVX-512F; a: (steps, MR), b: (steps, NR), c: (MR, NR).
 #[target_feature(enable = "avx512f")]
-unsafe fn run_f32(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn run_f32(steps: usize, a: *const u32, b: *const u32, c: *mut f32, accumulate: bool) {
     let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
     for step in 0..steps {
         // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
@@ -56,13 +57,13 @@ unsafe fn run_f32(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: u
         }
     }
     // SAFETY: the caller's promise about c.
-    unsafe { store(&sums, c, ld, accumulate) }
+    unsafe { store(&sums, c, accumulate) }
 }
 
 /// # Safety
 /// As [`run_f32`], and the CPU has AVX-512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, accumulate: bool) {
     let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
     for step in 0..steps {
         // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
@@ -78,7 +79,7 @@ unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, ld: 
         }
     }
     // SAFETY: the caller's promise about c.
-    unsafe { store(&sums, c, ld, accumulate) }
+    unsafe { store(&sums, c, accumulate) }
 }
 
 /// The words of one step: where A's are, and B's two vectors.
@@ -96,14 +97,14 @@ unsafe fn words(a: *const u32, b: *const u32, step: usize) -> (*const i32, __m51
 }
 
 /// # Safety
-/// c: MR rows of NR values, ld apart.
+/// c: (MR, NR).
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store(sums: &Tile, c: *mut f32, ld: usize, accumulate: bool) {
+unsafe fn store(sums: &Tile, c: *mut f32, accumulate: bool) {
     for (i, sum) in sums.iter().enumerate() {
         // SAFETY: the caller's promise: two vectors of row i.
         unsafe {
-            let (left, right) = (c.add(i * ld), c.add(i * ld + 16));
+            let (left, right) = (c.add(i * NR), c.add(i * NR + 16));
             if accumulate {
                 _mm512_storeu_ps(left, _mm512_add_ps(sum[0], _mm512_loadu_ps(left)));
                 _mm512_storeu_ps(right, _mm512_add_ps(sum[1], _mm512_loadu_ps(right)));
@@ -112,5 +113,46 @@ unsafe fn store(sums: &Tile, c: *mut f32, ld: usize, accumulate: bool) {
                 _mm512_storeu_ps(right, sum[1]);
             }
         }
+    }
+}
+
+/// As [`super::write_strip`].
+///
+/// # Safety
+/// The CPU has AVX-512F; `strip` holds the rows; c: so many rows of so many values, `ld` apart, which nobody else reads or
+/// writes meanwhile.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn write_strip(
+    strip: &[f32],
+    nr: usize,
+    c: *mut f32,
+    ld: usize,
+    (rows, cols): (usize, usize),
+    write: Write,
+) {
+    const LANES: usize = 16;
+    let is_stream = write == Write::Stream && c.align_offset(64) == 0 && ld.is_multiple_of(LANES);
+    for row in 0..rows {
+        for col in (0..cols).step_by(LANES) {
+            // SAFETY: `mask` leaves out what lies beyond the columns; stores that go around the caches are of whole, aligned vectors.
+            unsafe {
+                let (from, to) = (strip.as_ptr().add(row * nr + col), c.add(row * ld + col));
+                if cols - col < LANES {
+                    let mask = (1 << (cols - col)) - 1;
+                    let v = _mm512_maskz_loadu_ps(mask, from);
+                    let v = if write == Write::Add { _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, to)) } else { v };
+                    _mm512_mask_storeu_ps(to, mask, v);
+                } else if is_stream {
+                    _mm512_stream_ps(to, _mm512_loadu_ps(from));
+                } else if write == Write::Add {
+                    _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(from), _mm512_loadu_ps(to)));
+                } else {
+                    _mm512_storeu_ps(to, _mm512_loadu_ps(from));
+                }
+            }
+        }
+    }
+    if is_stream {
+        _mm_sfence();
     }
 }

@@ -12,33 +12,20 @@ pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run
 pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
 /// f32 words. Safety: see [`super::Run`].
-unsafe fn f32(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
-    // SAFETY: the caller's promise about c.
-    let c = unsafe { rows(c, ld) };
+unsafe fn f32(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
     run(a, b, c, accumulate, |a, b, sum| sum + f32::from_bits(a) * f32::from_bits(b));
 }
 
 /// Pairs of bf16. Safety: see [`super::Run`].
-unsafe fn bf16(a: &[u32], b: &[u32], c: *mut f32, ld: usize, accumulate: bool) {
-    // SAFETY: the caller's promise about c.
-    let c = unsafe { rows(c, ld) };
+unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
     let low = |word: u32| f32::from_bits(word << 16);
     let high = |word: u32| f32::from_bits(word & 0xFFFF_0000);
     run(a, b, c, accumulate, |a, b, sum| sum + low(a) * low(b) + high(a) * high(b));
 }
 
-/// The rows of a tile.
-///
-/// # Safety
-/// c: MR rows of NR values, ld apart, which nobody else reads or writes meanwhile.
-unsafe fn rows<'a>(c: *mut f32, ld: usize) -> [&'a mut [f32]; MR] {
-    // SAFETY: the caller's promise; rows do not overlap.
-    std::array::from_fn(|i| unsafe { std::slice::from_raw_parts_mut(c.add(i * ld), NR) })
-}
-
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the inner operation must be inlined into the loops")]
-fn run(a: &[u32], b: &[u32], c: [&mut [f32]; MR], accumulate: bool, step: impl Fn(u32, u32, f32) -> f32) {
+fn run(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool, step: impl Fn(u32, u32, f32) -> f32) {
     let mut sums = [[0.0_f32; NR]; MR];
     for (a, b) in a.chunks_exact(MR).zip(b.chunks_exact(NR)) {
         for (a, sums) in a.iter().zip(&mut sums) {
@@ -47,7 +34,7 @@ fn run(a: &[u32], b: &[u32], c: [&mut [f32]; MR], accumulate: bool, step: impl F
             }
         }
     }
-    for (c, sums) in c.into_iter().zip(&sums) {
+    for (c, sums) in c.chunks_exact_mut(NR).zip(&sums) {
         for (c, sum) in c.iter_mut().zip(sums) {
             *c = if accumulate { *c + sum } else { *sum };
         }
