@@ -24,12 +24,18 @@ impl Layout {
     }
 }
 
-/// x in bf16, rounded to the nearest, ties to even; NaN stays NaN.
+/// x in bf16 as the CPU's own conversion has it (Intel, VCVTNE2PS2BF16): rounded to the nearest, ties to even; subnormal values
+/// become zeros of their sign, NaN stays NaN and becomes quiet.
 #[inline]
 pub(crate) fn bf16(x: f32) -> u32 {
     let bits = x.to_bits();
-    let rounded = (bits.wrapping_add(0x7FFF + ((bits >> 16) & 1))) >> 16;
-    if (bits & 0x7FFF_FFFF) > 0x7F80_0000 { 0x7FC0 } else { rounded }
+    if bits & 0x7F80_0000 == 0 {
+        return (bits & 0x8000_0000) >> 16;
+    }
+    if x.is_nan() {
+        return bits >> 16 | 0x40;
+    }
+    bits.wrapping_add(0x7FFF + ((bits >> 16) & 1)) >> 16
 }
 
 /// Packs the rows of `x` (R, K) into panels one after the other, with zeros for the rows and values that are missing. The
@@ -114,7 +120,7 @@ fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step)
         let forward = x.strides().iter().all(|stride| *stride >= 0);
         if crate::cpu::level() >= crate::cpu::Level::Avx2 && forward && (along_k || along_rows) {
             let (across, along) = (x.strides()[0].unsigned_abs(), x.strides()[1].unsigned_abs());
-            let source = avx2::Source {
+            let source = Source {
                 x: x.as_ptr().wrapping_add(row * across + k * along),
                 rows,
                 k: n_k,
@@ -122,9 +128,15 @@ fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step)
                 stride: if along_k { across } else { along },
                 precision,
             };
-            // SAFETY: the CPU has AVX2; `source` describes a part of `x`, which has unit stride along one axis; `words` holds
-            // `steps` steps of the layout.
-            unsafe { avx2::panel(layout, &source, steps, words) };
+            // SAFETY: the CPU has AVX2, or AVX-512 and its bf16; `source` describes a part of `x`, which has unit stride along one
+            // axis; `words` holds `steps` steps of the layout.
+            unsafe {
+                if precision == Precision::Bf16 && super::has_bf16() && is_x86_feature_detected!("avx512bf16") {
+                    avx512::panel(layout, &source, steps, words);
+                } else {
+                    avx2::panel(layout, &source, steps, words);
+                }
+            }
             return;
         }
     }
@@ -141,31 +153,184 @@ fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step)
     }
 }
 
+/// The rows of a panel: value k of a row is at `row * stride + k` where rows are contiguous (`along_k`), else at
+/// `k * stride + row`.
+#[cfg(target_arch = "x86_64")]
+struct Source {
+    x: *const f32,
+    rows: usize,
+    k: usize,
+    along_k: bool,
+    stride: usize,
+    precision: Precision,
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use super::{Layout, Source};
+    use std::arch::x86_64::{
+        __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
+        _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+        _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
+    };
+
+    /// Words of a vector.
+    const LANES: usize = 16;
+
+    /// For 16-bit values: the first of the lower half, the first of the upper half, the second of the lower half and so on.
+    static IN_TURN: [u16; 2 * LANES] = {
+        let mut order = [0; 2 * LANES];
+        let mut i = 0;
+        while i < order.len() {
+            order[i] = (i / 2 + i % 2 * LANES) as u16;
+            i += 1;
+        }
+        order
+    };
+
+    /// Packs one panel in bf16.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 (F, BW) and AVX-512-BF16; the source describes memory that can be read; `words` holds `steps` steps
+    /// of the layout.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub(super) unsafe fn panel(layout: Layout, source: &Source, steps: usize, words: &mut [u32]) {
+        let Layout { width, group } = layout;
+        let by_row = group > 1;
+        assert!(
+            words.len() == steps * width && (!by_row || group.is_multiple_of(LANES) && steps.is_multiple_of(group))
+        );
+        let words = words.as_mut_ptr();
+        for first_row in (0..width).step_by(LANES) {
+            let n_rows = LANES.min(width - first_row);
+            for first_step in (0..steps).step_by(LANES) {
+                let n_steps = LANES.min(steps - first_step);
+                // SAFETY: the caller's promise.
+                let mut v = unsafe {
+                    if source.along_k {
+                        rows(source, first_row, first_step)
+                    } else {
+                        steps_of_rows(source, first_row, first_step)
+                    }
+                };
+                if source.along_k != by_row {
+                    v = transpose(v);
+                }
+                // SAFETY: `at` is inside the panel for every row below the width and step below `steps`; by rows the steps are
+                // whole groups, so that 16 words can be written; by steps, as many words as there are rows.
+                unsafe {
+                    if by_row {
+                        for (i, v) in v.iter().take(n_rows).enumerate() {
+                            _mm512_storeu_si512(words.add(layout.at(first_row + i, first_step)).cast(), *v);
+                        }
+                    } else {
+                        let to = words.add(first_step * width + first_row);
+                        for (i, v) in v.iter().take(n_steps).enumerate() {
+                            _mm512_mask_storeu_epi32(to.add(i * width).cast(), first(n_rows), *v);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first `n` lanes.
+    fn first(n: usize) -> u16 {
+        if n < LANES { (1 << n) - 1 } else { u16::MAX }
+    }
+
+    /// Sixteen steps of each of sixteen rows that are contiguous; zeros where the source has none.
+    ///
+    /// # Safety
+    /// The source is contiguous along k and can be read.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn rows(source: &Source, row: usize, step: usize) -> [__m512i; LANES] {
+        let left = source.k.saturating_sub(2 * step);
+        let (low, high) = (first(left), first(left.saturating_sub(LANES)));
+        let mut v = [_mm512_setzero_si512(); LANES];
+        for (i, v) in v.iter_mut().take(source.rows.saturating_sub(row)).enumerate() {
+            let from = source.x.wrapping_add((row + i) * source.stride + 2 * step);
+            // SAFETY: the masks leave out what lies beyond the row's values.
+            *v = unsafe {
+                both(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(LANES)))
+            };
+        }
+        v
+    }
+
+    /// Sixteen rows of each of sixteen steps, where the rows of one step are contiguous; zeros where the source has none.
+    ///
+    /// # Safety
+    /// The source is contiguous along the rows and can be read.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn steps_of_rows(source: &Source, row: usize, step: usize) -> [__m512i; LANES] {
+        let there = first(source.rows.saturating_sub(row));
+        // SAFETY: 32 values of 16 bits.
+        let in_turn = unsafe { _mm512_loadu_si512(IN_TURN.as_ptr().cast()) };
+        let mut v = [_mm512_setzero_si512(); LANES];
+        for (i, v) in v.iter_mut().enumerate() {
+            let column = |k: usize| {
+                let mask = if k < source.k { there } else { 0 };
+                // SAFETY: the mask leaves out what lies beyond the column's values.
+                unsafe { _mm512_maskz_loadu_ps(mask, source.x.wrapping_add(k * source.stride + row)) }
+            };
+            let k = 2 * (step + i);
+            *v = _mm512_permutexvar_epi16(in_turn, both(column(k), column(k + 1)));
+        }
+        v
+    }
+
+    /// Thirty-two values in bf16.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn both(low: __m512, high: __m512) -> __m512i {
+        // SAFETY: two views of the same 512 bits.
+        unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose(v: [__m512i; LANES]) -> [__m512i; LANES] {
+        let pairs: [__m512i; LANES] = std::array::from_fn(|i| {
+            let (a, b) = (v[i / 2 * 2], v[i / 2 * 2 + 1]);
+            if i % 2 == 0 { _mm512_unpacklo_epi32(a, b) } else { _mm512_unpackhi_epi32(a, b) }
+        });
+        // fours[4 g + q]: columns q, q + 4, q + 8 and q + 12 of rows 4 g to 4 g + 3.
+        let fours: [__m512i; LANES] = std::array::from_fn(|i| {
+            let (g, q) = (i / 4, i % 4);
+            let (a, b) = (pairs[4 * g + q / 2], pairs[4 * g + 2 + q / 2]);
+            if q % 2 == 0 { _mm512_unpacklo_epi64(a, b) } else { _mm512_unpackhi_epi64(a, b) }
+        });
+        // eights[8 h + i]: of rows 8 h to 8 h + 7, columns q and q + 8 (i = q) or q + 4 and q + 12 (i = q + 4).
+        let eights: [__m512i; LANES] = std::array::from_fn(|i| {
+            let (h, odd, q) = (i / 8, i / 4 % 2, i % 4);
+            let (a, b) = (fours[8 * h + q], fours[8 * h + 4 + q]);
+            if odd == 0 { _mm512_shuffle_i32x4::<0x88>(a, b) } else { _mm512_shuffle_i32x4::<0xDD>(a, b) }
+        });
+        std::array::from_fn(|i| {
+            let (a, b) = (eights[i % 8], eights[8 + i % 8]);
+            if i < 8 { _mm512_shuffle_i32x4::<0x88>(a, b) } else { _mm512_shuffle_i32x4::<0xDD>(a, b) }
+        })
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Layout, Precision};
+    use super::{Layout, Precision, Source};
     use std::arch::x86_64::{
         __m256, __m256i, _CMP_UNORD_Q, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256,
-        _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32,
-        _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_or_si256, _mm256_packus_epi32,
-        _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps,
-        _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32,
+        _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpeq_epi32,
+        _mm256_cmpgt_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_or_si256,
+        _mm256_packus_epi32, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setr_epi32,
+        _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32,
         _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
     };
 
     /// Words of a vector.
     const LANES: usize = 8;
-
-    /// The rows of a panel: value k of a row is at `row * stride + k` where rows are contiguous (`along_k`), else at
-    /// `k * stride + row`.
-    pub(super) struct Source {
-        pub x: *const f32,
-        pub rows: usize,
-        pub k: usize,
-        pub along_k: bool,
-        pub stride: usize,
-        pub precision: Precision,
-    }
 
     /// Packs one panel.
     ///
@@ -353,7 +518,10 @@ mod avx2 {
         let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
         let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
         let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
-        _mm256_blendv_epi8(rounded, _mm256_slli_epi32::<16>(_mm256_set1_epi32(0x7FC0)), nan)
+        let rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000)), nan);
+        let exponent = _mm256_and_si256(bits, _mm256_set1_epi32(0x7F80_0000));
+        let small = _mm256_cmpeq_epi32(exponent, _mm256_setzero_si256());
+        _mm256_blendv_epi8(rounded, _mm256_and_si256(bits, _mm256_set1_epi32(i32::MIN)), small)
     }
 
     #[inline]
@@ -394,6 +562,8 @@ mod tests {
             (f32::INFINITY, 0x7F80),
             (f32::MAX, 0x7F80),
             (0.0, 0),
+            (-1e-40, 0x8000), // subnormal
+            (f32::MIN_POSITIVE, 0x0080),
         ] {
             assert_eq!(bf16(x), bits, "{x}");
         }
@@ -439,7 +609,7 @@ mod tests {
                     };
                     prop_assert_eq!(*word, wanted);
                 }
-                for level in [Level::Plain, Level::Avx2, Level::Amx] {
+                for level in [Level::Plain, Level::Avx2, Level::Avx512, Level::Amx] {
                     prop_assert_eq!(&pack(x.view(), level), &plain);
                     prop_assert_eq!(&pack(columns.t(), level), &plain);
                 }
