@@ -23,6 +23,42 @@ pub fn bin_dir() -> io::Result<PathBuf> {
     Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
 }
 
+/// How the programs of the stages are started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Where they are.
+    pub bin_dir: PathBuf,
+    /// Processes of a stage that can be several.
+    pub n_ranks: u16,
+}
+
+impl Launch {
+    /// The program and the arguments of a step; `mpirun` and its own come first where there are several processes.
+    pub fn command(&self, step: &Step, results: &Results, out: &Path) -> (PathBuf, Vec<String>) {
+        let program = self.bin_dir.join(step.program.file_name());
+        let arguments = arguments(step, results, out);
+        if self.n_ranks == 1 || !step.program.takes_ranks {
+            return (program, arguments);
+        }
+        let mpirun = std::env::var(MPIRUN).unwrap_or_else(|_| "mpirun".to_owned());
+        let mut words = mpirun.split_whitespace().map(str::to_owned);
+        let launcher = words.next().unwrap_or_default();
+        let program = ["-n".to_owned(), self.n_ranks.to_string(), program.display().to_string()];
+        (PathBuf::from(launcher), words.chain(program).chain(arguments).collect())
+    }
+}
+
+/// The environment variable that names another program than `mpirun`, with its options.
+const MPIRUN: &str = "GPT1_MPIRUN";
+
+/// What Open MPI's `mpirun` is told besides: not to tie a rank to one core, to start more ranks than cores if it is asked to, and to
+/// give them the time to write a checkpoint when it is stopped (seconds). Others do not read it.
+const OPEN_MPI: [(&str, &str); 3] = [
+    ("OMPI_MCA_hwloc_base_binding_policy", "none"),
+    ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+    ("OMPI_MCA_odls_base_sigkill_timeout", "120"),
+];
+
 /// The arguments of a step: configuration, arguments, inputs as far as they are there, and `--out`.
 pub fn arguments(step: &Step, results: &Results, out: &Path) -> Vec<String> {
     let mut words: Vec<String> = step.program.subcommand().map(str::to_owned).into_iter().collect();
@@ -73,6 +109,7 @@ pub fn run(
 ) -> io::Result<ExitStatus> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::from(lock));
+    command.envs(OPEN_MPI.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()));
     if n_jobs > 1 && std::env::var_os(THREADS).is_none() {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         command.env(THREADS, cores.div_ceil(n_jobs).to_string());
