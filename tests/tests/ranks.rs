@@ -1,10 +1,14 @@
 //! Pre-training as several processes under MPI, by the real `mpirun`: `make test-mpi`.
 //!
 //! `GPT1_MPI` says which implementation the binaries were built for, `openmpi` or `mpich`; without it these tests are skipped. The
-//! number of random kills is `GPT1_KILLS` (3).
+//! number of random kills is `GPT1_KILLS` (3):
+//!
+//! ```sh
+//! GPT1_MPI=openmpi GPT1_KILLS=50 cargo test --release -p gpt1-tests --test ranks killed -- --nocapture
+//! ```
 
 use gpt1_tests::small::{Random, finish, number, partial, said, start, wait};
-use gpt1_tests::{Chain, binary, quick, text};
+use gpt1_tests::{Chain, QUICK, binary, quick, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,30 +42,41 @@ fn mpi() -> Option<(String, MutexGuard<'static, ()>)> {
     Some((name, ONE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// The launcher of an implementation.
-fn mpirun(mpi: &str) -> Command {
-    // Debian has both side by side.
+/// The name of an implementation's launcher; Debian has both side by side.
+fn launcher(mpi: &str) -> String {
     let own = format!("mpirun.{mpi}");
     let is_there = Command::new(&own).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    let mut command = Command::new(if is_there { &own } else { "mpirun" });
+    if is_there { own } else { "mpirun".to_owned() }
+}
+
+/// The launcher of an implementation.
+fn mpirun(mpi: &str) -> Command {
+    let mut command = Command::new(launcher(mpi));
+    as_root_on_few_cores(&mut command);
+    command
+}
+
+fn as_root_on_few_cores(command: &mut Command) {
     for (name, value) in [
         ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
         ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
         ("OMPI_MCA_hwloc_base_binding_policy", "none"),
         ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
-        ("OMPI_MCA_odls_base_sigkill_timeout", "60"),
+        ("OMPI_MCA_orte_execute_quiet", "1"),
     ] {
         command.env(name, value);
     }
-    command
 }
 
-/// One rank's words: the program, its inputs and settings, and these.
+/// One rank's words: the program, its inputs and settings, and these, which come in place of others for the same.
 fn rank(out: &Path, more: &[&str]) -> Vec<String> {
     let chain = Chain::get();
     let (shards, vocabulary) = (chain.arg("shards"), chain.arg("vocabulary"));
     let sets = SETS.iter().flat_map(|set| ["--set", set]);
-    let words = quick(&["--shards", &shards, "--tokenizer", &vocabulary, "--out", text(out), "--threads", "1"]);
+    let own =
+        ["--shards", &shards, "--tokenizer", &vocabulary, "--out", text(out), "--threads", "1", "--precision", "f32"];
+    let own: Vec<&str> = own.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten().copied().collect();
+    let words = quick(&own);
     let words = words.into_iter().chain(sets).chain(more.iter().copied()).map(str::to_owned);
     std::iter::once(text(&binary("pretrain")).to_owned()).chain(words).collect()
 }
@@ -95,10 +110,10 @@ fn lines(out: &Path) -> Vec<Value> {
 fn assert_agree(found: &Path, expected: &Path, what: &str) {
     let (found, expected) = (lines(found), lines(expected));
     assert_eq!(found.len(), expected.len(), "{what}");
-    for (a, b) in found.iter().zip(&expected) {
-        for (name, b) in b.as_object().expect("an object") {
-            let (a, b) = (a[name].as_f64().expect("a number"), b.as_f64().expect("a number"));
-            assert!((a - b).abs() <= 1e-5 * b.abs(), "{what}: {name} at update {}: {a}, expected {b}", expected[0]);
+    for (found, line) in found.iter().zip(&expected) {
+        for (name, b) in line.as_object().expect("an object") {
+            let (a, b) = (found[name].as_f64().expect("a number"), b.as_f64().expect("a number"));
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{what}: {name} at update {}: {a}, expected {b}", line["update"]);
         }
     }
 }
@@ -167,19 +182,21 @@ fn stopped_ranks_continue_as_any_other_number() {
     let Some((mpi, _one)) = mpi() else { return };
     let (_dir, whole) = place();
     train(&mpi, 4, &whole);
-    for (signal, after) in [("-TERM", 1), ("-INT", 3), ("-TERM", 4), ("-TERM", 8)] {
+    for (signal, after) in [("-USR1", 1), ("-TERM", 3), ("-TERM", 4), ("-USR1", 8)] {
         let (_dir, out) = place();
         let mut child = start(&mut ranks(&mpi, 4, &out), &out);
         if has_checkpoint(&mut child, &out) {
             let begin = Instant::now();
             send(signal, child.id());
-            wait(&mut child, "mpirun");
+            let status = wait(&mut child, "mpirun");
             assert_gone(&out, begin, signal);
             let message = said(&out);
-            assert!(
-                message.matches("the same command continues from here").count() == 1 && !message.contains("error: rank"),
-                "{signal}: {message}"
-            );
+            assert!(!message.contains("error: "), "{signal}: {message}");
+            assert_eq!(message.matches("the same command continues from here").count(), 1, "{signal}: {message}");
+            // After SIGTERM Open MPI's mpirun ends with a code of its own.
+            assert!(!status.success(), "{signal}: {status}");
+            assert!(status.code() == Some(143) || (signal == "-TERM" && mpi == "openmpi"), "{signal}: {status}");
+            println!("{signal} to mpirun: {status} after {:.1} s", begin.elapsed().as_secs_f64());
         }
         let message = train(&mpi, after, &out);
         assert!(message.contains("continuing after update"), "{message}");
@@ -234,8 +251,11 @@ fn what_one_rank_cannot_do_none_does() {
         }
         assert!(!out.exists());
     };
-    refused(&["--set", "pretrain.seed=77"], &["rank 2 would not do the same", "pretrain.seed: 1 on rank 0, 77 on rank 2"]);
-    refused(&["--precision", "f32"], &["precision"]);
+    refused(
+        &["--set", "pretrain.seed=77"],
+        &["rank 2 would not do the same", "pretrain.seed: 1 on rank 0, 77 on rank 2"],
+    );
+    refused(&["--precision", "auto"], &["precision: \"f32\" on rank 0, \"auto\" on rank 2"]);
     let other = chain.path("other-shards");
     if !other.exists() {
         let (corpus, vocabulary) = (chain.arg("data") + "/corpus", chain.arg("vocabulary"));
@@ -248,6 +268,64 @@ fn what_one_rank_cannot_do_none_does() {
     let (status, message) = finish(&mut ranks(&mpi, 10, &out), &out);
     assert!(!status.success() && message.matches("error: ").count() == 1, "{message}");
     assert!(message.contains("10 ranks, but an update has 9 windows"), "{message}");
+}
+
+#[test]
+fn ranks_of_another_mpi_are_refused() {
+    let Some((mpi, _one)) = mpi() else { return };
+    let other = if mpi == "openmpi" { "mpich" } else { "openmpi" };
+    if !launcher(other).ends_with(other) {
+        println!("skipped: there is no mpirun.{other}");
+        return;
+    }
+    let (_dir, out) = place();
+    let (status, message) = finish(&mut ranks(other, 2, &out), &out);
+    assert!(!status.success() && !out.exists(), "{message}");
+    assert_eq!(message.matches("error: ").count(), 1, "{message}");
+    assert!(message.contains("started 2 processes, but MPI finds 1") && message.contains("hint: "), "{message}");
+}
+
+#[test]
+fn the_runner_starts_ranks_and_stops_them() {
+    let Some((mpi, _one)) = mpi() else { return };
+    let chain = Chain::get();
+    let (dir, _) = place();
+    // Where `start` keeps what is said of an output.
+    let pretrained = dir.path().join("artifacts/tiny/pretrain");
+    fs_err::create_dir_all(dir.path().join("artifacts/tiny")).expect("a new folder");
+    let run = |launcher: &str| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let mut command = Command::new(binary("pipeline"));
+        as_root_on_few_cores(&mut command);
+        command.current_dir(workspace).env("GPT1_MPIRUN", launcher).env("RAYON_NUM_THREADS", "1");
+        command.args(["run", "pipelines/pretrain.yaml", "--ranks", "2"]);
+        // The runner refuses what no stage takes.
+        command.args(QUICK.chunks(2).filter(|pair| !pair[1].starts_with("finetune")).flatten());
+        command.args(SETS.iter().flat_map(|set| ["--set", set]));
+        let (corpus, out) = (chain.arg("corpus"), dir.path().join("artifacts"));
+        command.args(["--set", &format!("corpus={corpus}"), "--set", &format!("out={}", text(&out))]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    };
+    let mut child = start(&mut run(&launcher(&mpi)), &pretrained);
+    let begin = Instant::now();
+    while !said(&pretrained).contains("update 20: ") {
+        assert!(child.try_wait().expect("a process of ours").is_none(), "{}", said(&pretrained));
+        assert!(begin.elapsed() < Duration::from_secs(60), "{}", said(&pretrained));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    send("-TERM", child.id());
+    let status = wait(&mut child, "gpt1-pipeline");
+    let message = said(&pretrained);
+    assert_eq!(status.code(), Some(143), "{message}");
+    assert_eq!(message.matches("the same command continues from here").count(), 1, "{message}");
+    let (status, message) = finish(&mut run(&launcher(&mpi)), &pretrained);
+    assert!(status.success() && message.contains("continuing after update"), "{message}");
+    assert!(message.contains("2 ranks of 1 threads"), "{message}");
+    assert_eq!(lines(&pretrained).last().expect("a line")["update"], 100);
+    // Made by two ranks or by one, it is up to date.
+    let (status, message) = finish(&mut run("no-launcher"), &pretrained);
+    assert!(status.success(), "{message}");
 }
 
 #[test]

@@ -247,7 +247,8 @@ impl Runner<'_> {
         let (program, arguments) = self.command(step, results, key);
         let started = Instant::now();
         let sink = if self.n_jobs() > 1 { Sink::Named(&step.name) } else { Sink::Ours };
-        let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), sink)?;
+        let is_launcher = self.launch.is_shared(step);
+        let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), is_launcher, sink)?;
         if !status.success() {
             if command::stop_signal().is_some() {
                 return Err(stopped());

@@ -140,7 +140,8 @@ pub fn run(
     let mut n_tokens = resumed.as_ref().map_or(0, |state| state.n_tokens);
     let mut best = resumed.as_ref().and_then(|state| state.best);
     let mut saved_at = resumed.as_ref().map(|state| state.update);
-    let mut journal = if settings.ranks.is_first() { Some(Journal::open(settings, out, resumed.as_ref())?) } else { None };
+    let mut journal =
+        if settings.ranks.is_first() { Some(Journal::open(settings, out, resumed.as_ref())?) } else { None };
     if let Some(state) = resumed {
         *stage = state.stage;
     } else {
