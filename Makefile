@@ -157,6 +157,10 @@ bench-encoder: system
 lint: system
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --release -- -D warnings
+	@if command -v "$${MPICC:-mpicc}" >/dev/null 2>&1; then \
+		echo 'again with the feature mpi'; \
+		$(CARGO) clippy --workspace --all-targets --release --features gpt1-pretrain/mpi -- -D warnings; \
+	else echo 'skipped with the feature mpi: there is no mpicc (make mpi installs Open MPI)'; fi
 
 fmt:
 	$(CARGO) fmt --all

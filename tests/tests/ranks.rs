@@ -193,9 +193,11 @@ fn stopped_ranks_continue_as_any_other_number() {
             let message = said(&out);
             assert!(!message.contains("error: "), "{signal}: {message}");
             assert_eq!(message.matches("the same command continues from here").count(), 1, "{signal}: {message}");
-            // After SIGTERM Open MPI's mpirun ends with a code of its own.
-            assert!(!status.success(), "{signal}: {status}");
-            assert!(status.code() == Some(143) || (signal == "-TERM" && mpi == "openmpi"), "{signal}: {status}");
+            // After SIGTERM Open MPI's mpirun ends with a code of its own, after SIGUSR1 MPICH's now and then with 0.
+            let own = if mpi == "openmpi" { ("-TERM", 1) } else { ("-USR1", 0) };
+            let code = status.code();
+            assert!(code == Some(143) || (signal == own.0 && code == Some(own.1)), "{signal}: {status}");
+            assert!(!out.exists(), "{signal}: {message}");
             println!("{signal} to mpirun: {status} after {:.1} s", begin.elapsed().as_secs_f64());
         }
         let message = train(&mpi, after, &out);
@@ -217,10 +219,12 @@ fn a_killed_rank_ends_the_run_and_nothing_is_lost() {
         let mut child = start(&mut ranks(&mpi, 3, &out), &out);
         std::thread::sleep(usual.mul_f64(random.uniform()));
         let all = processes(&out);
+        let begin = Instant::now();
         if !all.is_empty() {
-            let begin = Instant::now();
             send("-KILL", all[random.below(all.len() as u64) as usize]);
-            let status = wait(&mut child, "mpirun");
+        }
+        let status = wait(&mut child, "mpirun");
+        if !all.is_empty() {
             assert_gone(&out, begin, "a killed rank");
             let ended = !status.success() || out.exists();
             assert!(ended, "kill {i}: {status}\n{}", said(&out));

@@ -249,15 +249,17 @@ impl Runner<'_> {
         let sink = if self.n_jobs() > 1 { Sink::Named(&step.name) } else { Sink::Ours };
         let is_launcher = self.launch.is_shared(step);
         let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), is_launcher, sink)?;
+        let is_made = result.join("manifest.json").is_file();
+        // MPICH's launcher ends with 0 after the signal that stopped its ranks.
+        if command::stop_signal().is_some() && !(status.success() && is_made) {
+            return Err(stopped());
+        }
         if !status.success() {
-            if command::stop_signal().is_some() {
-                return Err(stopped());
-            }
             let (how, code) = how_it_ended(status);
             let command = command::shell_line(&program, &arguments);
             return Err(RunError::Stage { stage: step.name.clone(), how, command, code });
         }
-        if !result.join("manifest.json").is_file() {
+        if !is_made {
             return Err(RunError::NoResult { program: step.program.file_name(), path: result });
         }
         self.check_inputs(step, assessment, key, results)?;

@@ -77,6 +77,7 @@ pub enum RanksError {
 
 /// The ranks of this run, as one of them sees them.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_field_names, reason = "`n_ranks` is its name everywhere")]
 pub struct Ranks {
     rank: usize,
     n_ranks: usize,
