@@ -12,6 +12,7 @@ INIT =
 SPLIT =
 NAME =
 SET =
+RANKS =
 
 BIN = target/release
 CARGO = cargo
@@ -57,10 +58,12 @@ help:
 	@echo '  SEED=n                    of pretrain: of pre-training; of finetune: of fine-tuning alone (the preset'"'"'s)'
 	@echo '  OUT=artifacts             the folder of all results'
 	@echo '  SET="a.b=c d.e=f"         other values of the preset, such as SET="pretrain.max_updates=100"'
+	@echo '  RANKS=n                   of pretrain: so many processes under MPI, on this machine or more (CLUSTER.md)'
 	@echo 'PRESET, CORPUS, SEED and SET of the last make pretrain hold for finetune too, unless it is given PRESET or CORPUS.'
 	@echo
 	@echo 'make build                  all programs, in $(BIN)'
 	@echo 'make test                   all tests'
+	@echo 'make test-mpi               several ranks: the same losses, faults, signals; Open MPI and, if it is there, MPICH'
 	@echo 'make test-kills             kill -9 two hundred times, every write and read failing once: a quarter of an hour'
 	@echo 'make test-asan              the tests of the arithmetic under AddressSanitizer'
 	@echo 'make lint                   formatting and clippy, as .ci/run asks for'
@@ -72,7 +75,7 @@ help:
 	@echo 'make clean                  remove what was built (results stay)'
 
 pretrain: build
-	@set --; $(SETTINGS); $(SEED_SETTING); $(BIN)/gpt1-pipeline run pipelines/pretrain.yaml "$$@"
+	@set --; $(SETTINGS); $(SEED_SETTING); $(BIN)/gpt1-pipeline run pipelines/pretrain.yaml $(if $(RANKS),--ranks '$(RANKS)') "$$@"
 	@$(REMEMBER)
 	@preset='$(PRESET)'; preset=$$(basename "$${preset:-tiny}" .yaml); out='$(OUT)'; \
 	if [ "$$out" = artifacts ]; then out=; else out=" OUT=$$out"; fi; \
@@ -100,11 +103,20 @@ data: build
 status: build
 	@$(TASK_SETTINGS); $(BIN)/gpt1-pipeline status pipelines/finetune.yaml "$$@"
 
-build: system
-	$(CARGO) build --release --workspace --bins
+build: system $(if $(RANKS),mpi)
+	$(CARGO) build --release --workspace --bins $(if $(RANKS),--features gpt1-pretrain/mpi)
 
 test: build
 	$(CARGO) test --release --workspace
+
+# Several ranks under Open MPI, and under MPICH where it is installed (mpicc.mpich).
+test-mpi: mpi
+	$(MAKE) build RANKS=1
+	GPT1_MPI=openmpi $(CARGO) test --release -p gpt1-tests --test ranks -- --nocapture --test-threads 1
+	@if command -v mpicc.mpich >/dev/null 2>&1; then \
+		MPICC=mpicc.mpich $(MAKE) build RANKS=1 && \
+		GPT1_MPI=mpich $(CARGO) test --release -p gpt1-tests --test ranks -- --nocapture --test-threads 1; \
+	else echo 'skipped with MPICH: there is no mpicc.mpich (apt-get install mpich libmpich-dev)'; fi
 
 # What `make test` does in small: 200 kills, and a fault at every single write and read.
 test-kills: build
@@ -145,6 +157,10 @@ bench-encoder: system
 lint: system
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --release -- -D warnings
+	@if command -v "$${MPICC:-mpicc}" >/dev/null 2>&1; then \
+		echo 'again with the feature mpi'; \
+		$(CARGO) clippy --workspace --all-targets --release --features gpt1-pretrain/mpi -- -D warnings; \
+	else echo 'skipped with the feature mpi: there is no mpicc (make mpi installs Open MPI)'; fi
 
 fmt:
 	$(CARGO) fmt --all
@@ -171,6 +187,18 @@ system: rust
 	$$sudo apt-get update -qq && \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev libopenblas-dev pkg-config >&2
 
+# What RANKS needs besides: Open MPI, or MPICH.
+mpi:
+	@if command -v "$${MPICC:-mpicc}" >/dev/null 2>&1 && command -v mpirun >/dev/null 2>&1; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null 2>&1; then \
+		echo 'mpicc or mpirun is missing: install Open MPI or MPICH (on a cluster: module load openmpi), then type the same again' >&2; \
+		exit 1; \
+	fi; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	echo 'Installing Open MPI: apt-get install openmpi-bin libopenmpi-dev' >&2; \
+	$$sudo apt-get update -qq && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openmpi-bin libopenmpi-dev >&2
+
 rust:
 	@found=$$($(CARGO) --version 2>/dev/null | cut -d ' ' -f 2); \
 	oldest=$$(printf '%s\n%s\n' "$$found" '$(MIN_RUST)' | sort -t . -k 1,1n -k 2,2n | head -n 1); \
@@ -179,4 +207,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate reproduce data status build test test-kills test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system rust
+.PHONY: help pretrain finetune evaluate reproduce data status build test test-mpi test-kills test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system mpi rust

@@ -1,6 +1,6 @@
 //! `run --dry-run`: what would be done with each step, by which command, and what it would cost going by earlier runs.
 
-use crate::command;
+use crate::command::{self, Launch};
 use crate::digests::Digests;
 use crate::key::{Change, Entered, Kind};
 use crate::plan::Plan;
@@ -12,7 +12,6 @@ use gpt1_artifacts::eprintln;
 use gpt1_artifacts::manifest::Manifest;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 /// What a run is expected to take.
 struct Cost {
@@ -25,7 +24,7 @@ struct Cost {
 }
 
 /// Says on stderr what would be done with each step of a plan.
-pub fn say_all(plan: &Plan, store: &Store, digests: &mut Digests, force: &[String], bin_dir: &Path) -> io::Result<()> {
+pub fn say_all(plan: &Plan, store: &Store, digests: &mut Digests, force: &[String], launch: &Launch) -> io::Result<()> {
     let (all, results) = assess_all(plan, store, digests)?;
     let (mut seconds, mut n_run, mut n_unknown) = (0.0, 0, 0);
     let mut records = BTreeMap::new();
@@ -48,8 +47,8 @@ pub fn say_all(plan: &Plan, store: &Store, digests: &mut Digests, force: &[Strin
         }
         say(state.word(), &step.name, &(state.reason() + &cost.map_or_else(String::new, |cost| in_words(&cost))));
         if let (State::Run { .. }, Some(key)) = (state, &assessment.key) {
-            let arguments = command::arguments(step, &results, &store.result(step, key));
-            eprintln!("          {}", command::shell_line(&bin_dir.join(step.program.file_name()), &arguments));
+            let (program, arguments) = launch.command(step, &results, &store.result(step, key));
+            eprintln!("          {}", command::shell_line(&program, &arguments));
         }
     }
     let unknown = match n_unknown {

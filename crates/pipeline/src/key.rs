@@ -8,7 +8,8 @@
 //! | the content digest of each input by flag ([`gpt1_artifacts::digest`]) | touching, moving and copying do not count; a stage that came out identical stops the wave |
 //!
 //! Left out on purpose: the stage's name and its `out` (names for people), paths, the preset's file, the programs' bytes,
-//! the host and the number of threads (results do not depend on them).
+//! the host and the number of threads (results do not depend on them), nor that of ranks (on which they depend by rounding: who has
+//! trained for a week on eight machines need not do it again on one).
 
 use crate::step::Step;
 use gpt1_artifacts::digest;

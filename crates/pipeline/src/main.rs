@@ -43,6 +43,9 @@ enum Command {
         /// Run up to so many stages at once; the cores are divided among them
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         jobs: u16,
+        /// Run pre-training as so many processes, under mpirun (or what GPT1_MPIRUN says); its result differs by rounding only
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        ranks: u16,
         /// Say what would be run and why, with the commands and what earlier runs took, and run nothing
         #[arg(long)]
         dry_run: bool,
@@ -184,14 +187,19 @@ fn main() -> ExitCode {
 
 fn run_command(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Run { pipeline, target, force, only, jobs, dry_run } => {
+        Command::Run { pipeline, target, force, only, jobs, ranks, dry_run } => {
             let plan = pipeline.plan(only.as_deref().or(target.as_deref()))?;
             for stage in force {
                 plan.step(stage, &format!("--force {stage}"))?;
             }
             command::handle_signals()?;
-            let options =
-                Options { force: force.clone(), only: only.clone(), dry_run: *dry_run, n_jobs: (*jobs).into() };
+            let options = Options {
+                force: force.clone(),
+                only: only.clone(),
+                dry_run: *dry_run,
+                n_jobs: (*jobs).into(),
+                n_ranks: *ranks,
+            };
             run::run(&plan, &options)?;
         }
         Command::Status { pipeline, target, json } => {

@@ -3,7 +3,7 @@
 //! A worker takes the first step, in the plan's order, whose inputs are there; one worker alone so keeps to the order. After an
 //! error no step is begun, and those under way end.
 
-use crate::command::{self, Sink};
+use crate::command::{self, Launch, Sink};
 use crate::digests::Digests;
 use crate::dry_run;
 use crate::error::RunError;
@@ -30,6 +30,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Steps to run at once; 0 counts as 1.
     pub n_jobs: usize,
+    /// Processes of a stage that can be several.
+    pub n_ranks: u16,
 }
 
 /// A run under way.
@@ -38,7 +40,7 @@ struct Runner<'a> {
     store: Store,
     digests: Mutex<Digests>,
     options: &'a Options,
-    bin_dir: PathBuf,
+    launch: Launch,
     /// The stages that ran.
     ran: Mutex<Vec<String>>,
 }
@@ -64,14 +66,14 @@ pub fn run(plan: &Plan, options: &Options) -> Result<(), RunError> {
         store: Store { artifacts: plan.artifacts.clone() },
         digests: Mutex::new(Digests::open(&plan.artifacts)),
         options,
-        bin_dir: command::bin_dir()?,
+        launch: Launch { bin_dir: command::bin_dir()?, n_ranks: options.n_ranks },
         ran: Mutex::default(),
     };
     runner.check_surroundings()?;
     let outcome = match &options.only {
         Some(only) => runner.run_only(only),
         None if options.dry_run => {
-            dry_run::say_all(plan, &runner.store, &mut lock(&runner.digests), &options.force, &runner.bin_dir)
+            dry_run::say_all(plan, &runner.store, &mut lock(&runner.digests), &options.force, &runner.launch)
                 .map_err(RunError::from)
         }
         None => runner.run_all(),
@@ -91,8 +93,8 @@ impl Runner<'_> {
     fn check_surroundings(&self) -> Result<(), RunError> {
         for step in &self.plan.steps {
             let program = step.program.file_name();
-            if !self.bin_dir.join(&program).is_file() {
-                return Err(RunError::NoProgram { program, dir: self.bin_dir.clone() });
+            if !self.launch.bin_dir.join(&program).is_file() {
+                return Err(RunError::NoProgram { program, dir: self.launch.bin_dir.clone() });
             }
             let link = self.store.link(step);
             if fs_err::symlink_metadata(&link).is_ok_and(|m| !m.file_type().is_symlink()) {
@@ -245,16 +247,19 @@ impl Runner<'_> {
         let (program, arguments) = self.command(step, results, key);
         let started = Instant::now();
         let sink = if self.n_jobs() > 1 { Sink::Named(&step.name) } else { Sink::Ours };
-        let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), sink)?;
+        let is_launcher = self.launch.is_shared(step);
+        let status = command::run(&program, &arguments, held.try_clone()?, self.n_jobs(), is_launcher, sink)?;
+        let is_made = result.join("manifest.json").is_file();
+        // MPICH's launcher ends with 0 after the signal that stopped its ranks.
+        if command::stop_signal().is_some() && !(status.success() && is_made) {
+            return Err(stopped());
+        }
         if !status.success() {
-            if command::stop_signal().is_some() {
-                return Err(stopped());
-            }
             let (how, code) = how_it_ended(status);
             let command = command::shell_line(&program, &arguments);
             return Err(RunError::Stage { stage: step.name.clone(), how, command, code });
         }
-        if !result.join("manifest.json").is_file() {
+        if !is_made {
             return Err(RunError::NoResult { program: step.program.file_name(), path: result });
         }
         self.check_inputs(step, assessment, key, results)?;
@@ -317,8 +322,7 @@ impl Runner<'_> {
     }
 
     fn command(&self, step: &Step, results: &Results, key: &str) -> (PathBuf, Vec<String>) {
-        let arguments = command::arguments(step, results, &self.store.result(step, key));
-        (self.bin_dir.join(step.program.file_name()), arguments)
+        self.launch.command(step, results, &self.store.result(step, key))
     }
 
     fn command_line(&self, step: &Step, results: &Results, key: &str) -> String {

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 /// Measure the speed of a preset's shape on random tokens. The result goes to stdout.
 #[derive(Args, Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct BenchArgs {
     /// A preset (tiny, small, gpt1) or a YAML file like it: the shape.
     #[arg(long, default_value = "gpt1")]

@@ -58,6 +58,18 @@ pub enum RanksError {
         /// How many there are.
         n: String,
     },
+    /// MPI and the launcher do not know each other.
+    #[error(
+        "{launcher} started {n} processes, but MPI finds {found}, so they would not work together: the program was built with another MPI than that of the launcher\n  hint: use the mpirun of the MPI that it was built with, or build it with the launcher's (MPICC names its compiler wrapper)"
+    )]
+    Apart {
+        /// Who started them.
+        launcher: &'static str,
+        /// How many there are, as the launcher says.
+        n: String,
+        /// How many there are, as MPI says.
+        found: usize,
+    },
     /// MPI refused to start.
     #[error("MPI does not start: {0}")]
     Start(String),
@@ -65,6 +77,7 @@ pub enum RanksError {
 
 /// The ranks of this run, as one of them sees them.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_field_names, reason = "`n_ranks` is its name everywhere")]
 pub struct Ranks {
     rank: usize,
     n_ranks: usize,
@@ -100,23 +113,20 @@ impl Ranks {
     /// If it is one of several and cannot speak with the others, so that each would do all of the work alone.
     pub fn join() -> Result<Ranks, RanksError> {
         let variable = |name: &str| std::env::var(name).ok();
-        let Some((_, size, launcher)) = LAUNCHERS.into_iter().find(|(rank, ..)| variable(rank).is_some()) else {
+        let launched = LAUNCHERS.into_iter().find_map(|(rank, size, launcher)| {
+            let rank = variable(rank)?;
+            Some((rank, variable(size), launcher))
+        });
+        let Some((rank, n, launcher)) = launched else {
             return match variable("SLURM_STEP_NUM_TASKS").filter(|n| n != "1") {
-                Some(n) => Err(RanksError::NoProcessManager { n }),
+                Some(n) => {
+                    leave_it_to_the_first(variable("SLURM_PROCID").is_none_or(|rank| rank == "0"));
+                    Err(RanksError::NoProcessManager { n })
+                }
                 None => Ok(Ranks::alone()),
             };
         };
-        #[cfg(feature = "mpi")]
-        {
-            let _ = (size, launcher);
-            let ranks = mpi::Link::start().map_err(RanksError::Start)?;
-            Ok(*JOINED.get_or_init(|| ranks))
-        }
-        #[cfg(not(feature = "mpi"))]
-        match variable(size).filter(|n| n != "1") {
-            Some(n) => Err(RanksError::NotBuilt { n, launcher }),
-            None => Ok(Ranks::alone()),
-        }
+        join_launched(rank == "0", n, launcher)
     }
 
     /// The number of this rank, from 0.
@@ -241,11 +251,50 @@ impl Ranks {
         if self.is_alone() {
             return error;
         }
-        if !self.is_first() {
-            std::thread::sleep(std::time::Duration::from_secs(2));
-        }
+        speak_after_the_first(self.is_first());
         let text = format!("{}: {error}", self.name());
         error.context(text)
+    }
+}
+
+/// Joins what a launcher has started, `n` processes as it says.
+#[cfg(feature = "mpi")]
+fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> Result<Ranks, RanksError> {
+    let ranks = mpi::Link::start().map_err(RanksError::Start)?;
+    match n.filter(|n| *n != ranks.n_ranks.to_string()) {
+        Some(n) => {
+            leave_it_to_the_first(is_first);
+            Err(RanksError::Apart { launcher, n, found: ranks.n_ranks })
+        }
+        None => Ok(*JOINED.get_or_init(|| ranks)),
+    }
+}
+
+#[cfg(not(feature = "mpi"))]
+fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> Result<Ranks, RanksError> {
+    match n.filter(|n| n != "1") {
+        Some(n) => {
+            leave_it_to_the_first(is_first);
+            Err(RanksError::NotBuilt { n, launcher })
+        }
+        None => Ok(Ranks::alone()),
+    }
+}
+
+/// Ends this process without a word, unless it is the first of some that cannot work together: all of them know it, and none can
+/// end the others.
+fn leave_it_to_the_first(is_first: bool) {
+    if !is_first {
+        speak_after_the_first(false);
+        std::process::exit(1);
+    }
+}
+
+/// What several ranks find at the same time is said once: all but the first wait, longer than the launcher needs to end them
+/// after the first has failed (Open MPI's gives them two seconds).
+pub(crate) fn speak_after_the_first(is_first: bool) {
+    if !is_first {
+        std::thread::sleep(std::time::Duration::from_secs(4));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that speaks with MPI.
 #![allow(unsafe_code, reason = "calls of a C library")]
 
-use crate::{Collective, Pending, Ranks, host};
+use crate::{Collective, Pending, Ranks, host, speak_after_the_first};
 use bytemuck::Pod;
 use gpt1_artifacts::eprintln;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -18,10 +18,8 @@ const SELDOM: Duration = Duration::from_micros(500);
 const OFTEN: Duration = Duration::from_micros(20);
 /// Polls without a pause.
 const AT_ONCE: usize = 200;
-/// How often the neighbours are looked at while something takes long.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long others may wait for this one's word about a neighbour that is gone.
-const FIRST_WORD: Duration = Duration::from_secs(2);
+/// How often the neighbours are looked at while something takes long: the launcher, which sees their end too, soon ends the others.
+const LOOK: Duration = Duration::from_millis(200);
 
 unsafe extern "C" {
     fn gpt1_mpi_start(rank: *mut c_int, n_ranks: *mut c_int) -> c_int;
@@ -306,9 +304,7 @@ impl Thread {
     fn look(&self) {
         let Some(gone) = self.neighbours.iter().find(|other| !other.is_there()) else { return };
         let is_first = self.neighbours.iter().filter(|other| other.is_there()).all(|other| other.rank > self.rank);
-        if !is_first {
-            std::thread::sleep(FIRST_WORD);
-        }
+        speak_after_the_first(is_first);
         self.fail(&format!(
             "rank {} (process {}) has ended without a word: it was killed, or the system ran out of memory",
             gone.rank, gone.process

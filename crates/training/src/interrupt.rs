@@ -1,8 +1,11 @@
-//! SIGINT and SIGTERM: write a checkpoint, then leave with 130 or 143.
+//! SIGINT, SIGTERM and SIGUSR1: write a checkpoint, then leave with 130 or 143.
+//!
+//! SIGUSR1 counts as SIGTERM: it is what `mpirun` passes on to its ranks without ending them itself, and what batch systems can be
+//! told to send before the time is over.
 
 use crate::Outcome;
 use gpt1_ranks::Ranks;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,10 +31,16 @@ impl Interrupt {
     /// [`Interrupt::stop_at_once`].
     pub fn listen_as(ranks: Ranks) -> io::Result<Interrupt> {
         let interrupt = Interrupt::default();
-        for signal in [SIGINT, SIGTERM] {
+        let mut meanings = vec![(SIGINT, SIGINT), (SIGTERM, SIGTERM), (SIGUSR1, SIGTERM)];
+        if !ranks.is_alone() && std::env::var_os("OMPI_COMM_WORLD_RANK").is_some() {
+            // The first that Open MPI's mpirun sends when it is told to end (orte/mca/odls/base/odls_base_default_fns.c): SIGTERM
+            // follows after odls_base_sigkill_timeout (a second), SIGKILL after as long again.
+            meanings.push((SIGCONT, SIGTERM));
+        }
+        for (signal, meant) in meanings {
             // In this order: the second signal finds the flag that the first has set.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt.at_once))?;
-            signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), signal as usize)?;
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + meant, Arc::clone(&interrupt.at_once))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), meant as usize)?;
             if ranks.is_alone() {
                 signal_hook::flag::register(signal, Arc::clone(&interrupt.at_once))?;
             }
@@ -58,7 +67,7 @@ impl Interrupt {
     }
 }
 
-/// As [`gpt1_artifacts::run_main`], for a stage that can be interrupted: 130 after SIGINT, 143 after SIGTERM.
+/// As [`gpt1_artifacts::run_main`], for a stage that can be interrupted: 130 after SIGINT, 143 after SIGTERM or SIGUSR1.
 pub fn run_main(stage: &str, run: impl FnOnce() -> anyhow::Result<Outcome>) -> ExitCode {
     let mut outcome = Outcome::Finished;
     let code = gpt1_artifacts::run_main(stage, || {

@@ -71,9 +71,7 @@ mod tests {
                     let own = share.own(stripe..stripe + 1);
                     assert_eq!(own.start.min(share.n_own()), n_own, "{share:?}");
                     let first = all.start + rank * CHUNK;
-                    for at in first..first + own.len() {
-                        owners[at] += 1;
-                    }
+                    owners[first..first + own.len()].iter_mut().for_each(|n| *n += 1);
                     n_own += own.len();
                 }
                 assert_eq!(n_own, share.n_own());
