@@ -215,7 +215,7 @@ mod avx512 {
                     }
                 };
                 if source.along_k != by_row {
-                    v = transpose(v);
+                    v = transpose(&v);
                 }
                 // SAFETY: `at` is inside the panel for every row below the width and step below `steps`; by rows the steps are
                 // whole groups, so that 16 words can be written; by steps, as many words as there are rows.
@@ -293,7 +293,7 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn transpose(v: [__m512i; LANES]) -> [__m512i; LANES] {
+    fn transpose(v: &[__m512i; LANES]) -> [__m512i; LANES] {
         let pairs: [__m512i; LANES] = std::array::from_fn(|i| {
             let (a, b) = (v[i / 2 * 2], v[i / 2 * 2 + 1]);
             if i % 2 == 0 { _mm512_unpacklo_epi32(a, b) } else { _mm512_unpackhi_epi32(a, b) }
