@@ -147,6 +147,14 @@ fn has_checkpoint(child: &mut Child, out: &Path) -> bool {
     true
 }
 
+/// Waits until there are ranks, or their launcher has ended.
+fn appear(child: &mut Child, out: &Path) -> Instant {
+    while processes(out).is_empty() && child.try_wait().expect("a process of ours").is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Instant::now()
+}
+
 /// The ranks must be gone soon.
 fn assert_gone(out: &Path, since: Instant, what: &str) {
     while !processes(out).is_empty() {
@@ -211,14 +219,18 @@ fn a_killed_rank_ends_the_run_and_nothing_is_lost() {
     let Some((mpi, _one)) = mpi() else { return };
     let mut random = Random::new("killed ranks");
     let (_dir, whole) = place();
-    let begin = Instant::now();
     train(&mpi, 3, &whole);
+    let (_again_dir, again) = place();
+    let mut child = start(&mut ranks(&mpi, 3, &again), &again);
+    let begin = appear(&mut child, &again);
+    wait(&mut child, "mpirun");
     let usual = begin.elapsed();
     // Some kills come before the ranks know each other, or after the result is there.
     let (mut n_ended, mut n_said, mut slowest) = (0, 0, Duration::ZERO);
     for i in 0..number("GPT1_KILLS", 3) {
         let (_dir, out) = place();
         let mut child = start(&mut ranks(&mpi, 3, &out), &out);
+        appear(&mut child, &out);
         std::thread::sleep(usual.mul_f64(random.uniform()));
         let all = processes(&out);
         let begin = Instant::now();
@@ -242,6 +254,7 @@ fn a_killed_rank_ends_the_run_and_nothing_is_lost() {
             assert!(read(&out) == read(&whole), "kill {i}: {name}");
         }
     }
+    assert!(n_ended > 0, "every kill came too late");
     println!("{n_ended} runs lost a rank and ended within {:.1} s, {n_said} with a message", slowest.as_secs_f64());
 }
 
