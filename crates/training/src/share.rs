@@ -70,7 +70,7 @@ mod tests {
                     let all = share.all(stripe..stripe + 1);
                     let own = share.own(stripe..stripe + 1);
                     assert_eq!(own.start.min(share.n_own()), n_own, "{share:?}");
-                    let first = all.start + rank * CHUNK;
+                    let first = (all.start + rank * CHUNK).min(n_params);
                     owners[first..first + own.len()].iter_mut().for_each(|n| *n += 1);
                     n_own += own.len();
                 }
