@@ -8,6 +8,7 @@
 # machine and to start its daemon there by `ip netns exec` in place of ssh. Ends with the command's exit code; 77 with the reason if
 # this machine cannot do it. Needs root, iproute2 and Open MPI 4.
 set -u
+. "$(dirname "$0")/run.sh"
 
 skip() {
     echo "skipped: $1" >&2
@@ -89,14 +90,4 @@ PATH=$folder/bin:$PATH
 export PATH OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent="$folder/agent" \
     OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_btl=self,tcp OMPI_MCA_pml=ob1 \
     OMPI_MCA_orte_keep_fqdn_hostnames=1 OMPI_MCA_plm=rsh OMPI_MCA_ras=^slurm
-# Not exec: the trap cleans up. In the background: a signal reaches the trap at once.
-ip netns exec "$a" "$@" &
-command=$!
-trap 'kill -USR1 $command' USR1
-wait $command
-code=$?
-while kill -0 $command 2>/dev/null; do
-    wait $command
-    code=$?
-done
-exit $code
+run ip netns exec "$a" "$@"

@@ -9,6 +9,7 @@
 # that this machine may belong to is not touched. Ends with the command's exit code; 77 with the reason if it cannot be started
 # here. Needs root, and apt-get install slurm-wlm munge (and openmpi-bin for --mpi=pmix).
 set -u
+. "$(dirname "$0")/run.sh"
 
 skip() {
     echo "skipped: $1" >&2
@@ -93,14 +94,4 @@ until sinfo -h -o %T 2>/dev/null | grep -q idle; do
     sleep 0.2
 done
 
-"$@" &
-command=$!
-# What is not for us is for the command.
-trap 'kill -USR1 $command' USR1
-wait $command
-code=$?
-while kill -0 $command 2>/dev/null; do
-    wait $command
-    code=$?
-done
-exit $code
+run "$@"

@@ -37,6 +37,13 @@ pub fn force(level: Level) -> Level {
     level
 }
 
+/// For tests that call [`force`], or that want the same path all through: one at a time, as the level is the whole process's.
+#[cfg(test)]
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cold]
 fn choose() -> Level {
     let wanted = match std::env::var("GPT1_CPU").as_deref() {

@@ -94,6 +94,7 @@ mod tests {
 
     #[test]
     fn rows_by_any_matrix_on_every_cpu_path() {
+        let _alone = crate::cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Amx] {
             force(level);
             for (k, n) in [(37, 1100), (1, 1), (5, 64), (130, 63)] {

@@ -116,13 +116,13 @@ pub fn run(
 ) -> io::Result<ExitStatus> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::from(lock));
-    command.envs(OPEN_MPI.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()));
     if n_jobs > 1 && std::env::var_os(THREADS).is_none() {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         command.env(THREADS, cores.div_ceil(n_jobs).to_string());
     }
-    #[cfg(unix)]
     if is_launcher {
+        command.envs(OPEN_MPI.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()));
+        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
     }
     if let Sink::Named(_) = sink {

@@ -582,6 +582,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_path_packs_the_same_words(rows in 1_usize..300, k in 0_usize..80, longer: bool, which in 0_usize..5, seed: u32) {
+            let _alone = crate::cpu::alone();
             let (width, group) = [(6, 1), (14, 1), (16, 1), (32, 1), (32, 16)][which];
             let layout = Layout { width, group };
             let (rows, k) = if longer { (rows / 10 + 1, k * 20) } else { (rows, k) };
