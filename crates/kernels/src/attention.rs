@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn forward_is_the_definition_on_every_cpu_path() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             for (starts, n_head, n_embd) in shapes() {
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn one_query_is_the_last_row() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             for (t, n_head, n_embd) in [(1, 1, 4), (7, 2, 40), (130, 3, 96)] {

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_cpu_path_makes_the_same_mask() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         let wanted = mask_of(9, 8, 7, 6, 0.1, 777);
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);

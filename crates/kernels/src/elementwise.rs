@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn gelu_and_its_slope_on_every_cpu_path() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             let mut x: Vec<f32> = (-1200..1200).map(|i| i as f32 / 97.0).collect();

@@ -155,7 +155,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
         fn cells_are_the_plain_ones_on_every_cpu_path(rows in 0_usize..5, u in 1_usize..70, seed: u64, level in 0..3) {
-            let _alone = crate::cpu::alone();
+            let _alone = cpu::alone();
             let level = [Level::Plain, Level::Avx2, Level::Avx512][level as usize];
             cpu::force(level);
             let mut x = seed;
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn large_work_is_cut_and_stays_the_same() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         let (rows, u) = (70, 300);
         let a: Vec<f32> = (0..4 * rows * u).map(|i| ((i * 37) % 101) as f32 / 25.0 - 2.0).collect();
         let (bias, before) = (vec![0.1; 4 * u], vec![0.5; rows * u]);

@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn backward_by_finite_differences_on_every_cpu_path() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             for (n, c) in [(1, 1), (3, 24), (70, 5), (2, 130)] {

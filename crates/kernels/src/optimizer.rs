@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn adam_on_every_cpu_path() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             for n in [0_usize, 1, 16, 45] {

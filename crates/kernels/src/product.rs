@@ -558,7 +558,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
         fn every_path_is_the_plain_product(m in 0_usize..70, k in 0_usize..90, n in 0_usize..110, accumulate: bool, level in 0..4) {
-            let _alone = crate::cpu::alone();
+            let _alone = cpu::alone();
             let level = [Level::Plain, Level::Avx2, Level::Avx512, Level::Amx][level as usize];
             force(level);
             let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
@@ -579,7 +579,7 @@ mod tests {
             lines: bool,
             which in 0_usize..3,
         ) {
-            let _alone = crate::cpu::alone();
+            let _alone = cpu::alone();
             // Where rows begin with lines of the cache, and where they do not.
             let line = if lines { 16 } else { 1 };
             let (skipped, ld) = (skipped / line * line, (cols + more).next_multiple_of(line));
@@ -606,7 +606,7 @@ mod tests {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     #[test]
     fn amx_kernel_by_emulation() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         if force(Level::Amx) == Level::Amx {
             println!("skipped: this CPU has AMX, and the other tests run it");
             return;
@@ -656,7 +656,7 @@ mod tests {
 
     #[test]
     fn same_bits_for_any_number_of_threads() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         let (a, b) = (matrix(300, 700, 1), matrix(700, 500, 2));
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

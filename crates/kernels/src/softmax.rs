@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn softmax_on_every_cpu_path() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
             for n in [1_usize, 2, 15, 16, 17, 100] {
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn cross_entropy_and_its_gradient() {
-        let _alone = crate::cpu::alone();
+        let _alone = cpu::alone();
         let (rows, v) = (5, 37);
         let logits: Vec<f32> = (0..rows * v).map(|i| ((i * 31) % 17) as f32 / 3.0 - 2.0).collect();
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7).collect();
