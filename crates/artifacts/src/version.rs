@@ -12,9 +12,9 @@ pub const SHARD: u32 = 1;
 /// `gpt1-model import`.
 pub const IMPORT: u32 = 1;
 /// `gpt1-pretrain`.
-pub const PRETRAIN: u32 = 5;
+pub const PRETRAIN: u32 = 6;
 /// `gpt1-finetune`.
-pub const FINETUNE: u32 = 4;
+pub const FINETUNE: u32 = 5;
 /// `gpt1-evaluate`.
 pub const EVALUATE: u32 = 3;
 /// `gpt1-evaluate zero-shot`.

@@ -5,7 +5,8 @@
 //! dropout mask M. Forward keeps ln sum exp of each row; backward computes P again from it.
 
 use crate::dropout::{BLOCK as MASK_BLOCK, Mask};
-use crate::product::{Here, Precision};
+use crate::element::{Element, round_all};
+use crate::product::{Here, Precision, cut};
 use crate::softmax::{softmax_again, softmax_row};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -43,7 +44,7 @@ impl Shape<'_> {
 }
 
 /// Forward: qkv (N, 3C) -> out (N, C), log_sums (N * NH; per sequence, head by head).
-pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]) {
+pub fn forward<E: Element>(shape: &Shape, qkv: &[E], out: &mut [E], log_sums: &mut [f32]) {
     let (c, nh) = (shape.n_embd, shape.n_head);
     let hs = c / nh;
     let mut tasks = Vec::new();
@@ -54,7 +55,7 @@ pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]
         out = rest;
         let (sums, rest) = log_sums.split_at_mut(t * nh);
         log_sums = rest;
-        let mut heads = columns(matrix_mut(rows, t, c), hs);
+        let mut heads = cut(matrix_mut(rows, t, c), Axis(1), hs);
         let mut sums = sums;
         for (head, out) in heads.drain(..).enumerate() {
             let (sum, rest) = sums.split_at_mut(t);
@@ -95,7 +96,7 @@ pub fn forward(shape: &Shape, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32]
 ///
 /// dV = (M * P)^T dO; dP = M * (dO V^T); dS = P * (dP - rowsum(dO * O)) / sqrt(HS); dQ = dS K; dK = dS^T Q
 /// (the row sum of P * dP equals that of dO * O).
-pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums: &[f32], d_qkv: &mut [f32]) {
+pub fn backward<E: Element>(shape: &Shape, qkv: &[E], out: &[E], d_out: &[E], log_sums: &[f32], d_qkv: &mut [E]) {
     let (c, nh) = (shape.n_embd, shape.n_head);
     let hs = c / nh;
     let mut tasks = Vec::new();
@@ -107,7 +108,7 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
         let sums = &log_sums[start * nh..(start + t) * nh];
         let (rows, rest) = d_qkv.split_at_mut(t * 3 * c);
         d_qkv = rest;
-        let mut parts = columns(matrix_mut(rows, t, 3 * c), hs);
+        let mut parts = cut(matrix_mut(rows, t, 3 * c), Axis(1), hs);
         let d_v = parts.split_off(2 * nh);
         let d_k = parts.split_off(nh);
         for (head, ((d_q, d_k), d_v)) in parts.into_iter().zip(d_k).zip(d_v).enumerate() {
@@ -118,24 +119,27 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
     let here = Here::new(shape.precision);
     let queries = here.whole_tiles(QUERIES);
     tasks.into_par_iter().for_each_init(Buffers::default, |buffers, (qkv, out, d_out, sums, head, id, d)| {
-        let [mut d_q, mut d_k, mut d_v] = d;
+        let [mut d_q, d_k, d_v] = d;
+        let Buffers { p, d_p, d_k: k_sums, d_v: v_sums } = buffers;
         let t = qkv.nrows();
         let (q, k, v) = (part(&qkv, 0, head, c, hs), part(&qkv, 1, head, c, hs), part(&qkv, 2, head, c, hs));
         let (keys_across, values_across, keys) = (here.right(k.t()), here.right(v.t()), here.right(k));
         let out = out.slice(s![.., head * hs..(head + 1) * hs]);
         let d_out = d_out.slice(s![.., head * hs..(head + 1) * hs]);
-        d_k.fill(0.0);
-        d_v.fill(0.0);
+        for sums in [&mut *k_sums, &mut *v_sums] {
+            sums.clear();
+            sums.resize(t * hs, 0.0);
+        }
         here.session(|| {
             for first in (0..t).step_by(queries) {
                 let end = (first + queries).min(t);
                 let (n, width) = (end - first, here.whole_columns(end));
-                buffers.p.resize(n * width, 0.0);
-                buffers.d_p.resize(n * width, 0.0);
+                p.resize(n * width, 0.0);
+                d_p.resize(n * width, 0.0);
                 let (q, d_o) = (q.slice(s![first..end, ..]), d_out.slice(s![first..end, ..]));
-                here.product(&here.left(q), &keys_across, false, matrix_mut(&mut buffers.p, n, width));
-                here.product(&here.left(d_o), &values_across, false, matrix_mut(&mut buffers.d_p, n, width));
-                let rows = buffers.p.chunks_exact_mut(width).zip(buffers.d_p.chunks_exact_mut(width));
+                here.product(&here.left(q), &keys_across, false, matrix_mut(p, n, width));
+                here.product(&here.left(d_o), &values_across, false, matrix_mut(d_p, n, width));
+                let rows = p.chunks_exact_mut(width).zip(d_p.chunks_exact_mut(width));
                 for (i, (p, d_p)) in rows.take(n).enumerate() {
                     let position = first + i;
                     let (seen, hidden) = p.split_at_mut(position + 1);
@@ -147,13 +151,18 @@ pub fn backward(shape: &Shape, qkv: &[f32], out: &[f32], d_out: &[f32], log_sums
                     let row = shape.mask_row(id, head, position);
                     weights_backward(seen, d_seen, dot, scale, shape.mask.as_ref(), row);
                 }
-                let p = matrix(&buffers.p, n, width).slice_move(s![.., ..end]);
-                let d_s = matrix(&buffers.d_p, n, width).slice_move(s![.., ..end]);
-                here.product(&here.left(p.t()), &here.right(d_o), true, d_v.slice_mut(s![..end, ..]));
+                let p = matrix(p, n, width).slice_move(s![.., ..end]);
+                let d_s = matrix(d_p, n, width).slice_move(s![.., ..end]);
+                here.product(&here.left(p.t()), &here.right(d_o), true, matrix_mut(v_sums, end, hs));
                 here.product(&here.left(d_s), &keys, false, d_q.slice_mut(s![first..end, ..]));
-                here.product(&here.left(d_s.t()), &here.right(q), true, d_k.slice_mut(s![..end, ..]));
+                here.product(&here.left(d_s.t()), &here.right(q), true, matrix_mut(k_sums, end, hs));
             }
         });
+        for (sums, mut d) in [(&*k_sums, d_k), (&*v_sums, d_v)] {
+            for (sums, d) in sums.chunks_exact(hs).zip(d.rows_mut()) {
+                round_all(sums, d.into_slice().expect("rows of unit stride"));
+            }
+        }
     });
 }
 
@@ -182,7 +191,7 @@ crate::cpu::for_each_cpu! {
         let t = out.len() * hs / q.len();
         for (position, key) in keys.chunks(ld).enumerate() {
             for (head, (q, k)) in q.chunks_exact(hs).zip(key.chunks_exact(hs)).enumerate() {
-                out[head * t + position] = dot_body::<FMA>(q, k);
+                out[head * t + position] = dot_body::<f32, FMA>(q, k);
             }
         }
     }
@@ -208,6 +217,9 @@ crate::cpu::for_each_cpu! {
 struct Buffers {
     p: Vec<f32>,
     d_p: Vec<f32>,
+    /// (T, HS) the gradients of the keys and of the values, summed over the queries.
+    d_k: Vec<f32>,
+    d_v: Vec<f32>,
 }
 
 crate::cpu::for_each_cpu! {
@@ -228,56 +240,44 @@ crate::cpu::for_each_cpu! {
 }
 
 crate::cpu::for_each_cpu! {
-    fn dot(x: &[f32], y: &[f32]) -> f32 {
-        dot_body::<FMA>(x, y)
+    fn dot<E: Element>(x: &[E], y: &[E]) -> f32 {
+        dot_body::<E, FMA>(x, y)
     }
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
-fn dot_body<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
+fn dot_body<E: Element, const FMA: bool>(x: &[E], y: &[E]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0_f32; LANES];
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (y, y_rest) = y.as_chunks::<LANES>();
     for (x, y) in x.iter().zip(y) {
         for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum = crate::cpu::fma::<FMA>(*x, *y, *sum);
+            *sum = crate::cpu::fma::<FMA>(x.get(), y.get(), *sum);
         }
     }
-    let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
+    let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x.get() * y.get()).sum();
     sums.iter().sum::<f32>() + rest
 }
 
 /// A row of a matrix whose rows are contiguous.
-fn row_of<'a>(x: &ArrayView2<'a, f32>, i: usize) -> &'a [f32] {
+fn row_of<'a, E: Element>(x: &ArrayView2<'a, E>, i: usize) -> &'a [E] {
     x.index_axis_move(Axis(0), i).to_slice().expect("rows of unit stride")
 }
 
-fn matrix(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {
+fn matrix<E>(data: &[E], rows: usize, cols: usize) -> ArrayView2<'_, E> {
     ArrayView2::from_shape((rows, cols), &data[..rows * cols]).expect("sizes agree")
 }
 
-fn matrix_mut(data: &mut [f32], rows: usize, cols: usize) -> ArrayViewMut2<'_, f32> {
+fn matrix_mut<E>(data: &mut [E], rows: usize, cols: usize) -> ArrayViewMut2<'_, E> {
     ArrayViewMut2::from_shape((rows, cols), &mut data[..rows * cols]).expect("sizes agree")
 }
 
 /// Query (0), key (1) or value (2) of a head: (T, HS) of a sequence's qkv (T, 3C).
-fn part<'a>(qkv: &ArrayView2<'a, f32>, which: usize, head: usize, c: usize, hs: usize) -> ArrayView2<'a, f32> {
+fn part<'a, E: Element>(qkv: &ArrayView2<'a, E>, which: usize, head: usize, c: usize, hs: usize) -> ArrayView2<'a, E> {
     let at = which * c + head * hs;
     qkv.slice_move(s![.., at..at + hs])
-}
-
-/// The columns of a matrix in groups of `width`, each to be written apart.
-fn columns(mut x: ArrayViewMut2<'_, f32>, width: usize) -> Vec<ArrayViewMut2<'_, f32>> {
-    let mut parts = Vec::new();
-    while x.ncols() > width {
-        let (left, right) = x.split_at(Axis(1), width);
-        parts.push(left);
-        x = right;
-    }
-    parts.push(x);
-    parts
 }
 
 #[cfg(test)]

@@ -122,6 +122,15 @@ fn flush_subnormals() {
     }
 }
 
+/// Adds `bias` (N) to every row of c: (M, N) with rows of unit stride.
+pub(crate) fn add_bias(mut c: ArrayViewMut2<f32>, bias: &[f32]) {
+    c.axis_chunks_iter_mut(Axis(0), crate::ROW_BLOCK).into_par_iter().for_each(|mut rows| {
+        for row in rows.rows_mut() {
+            crate::add(row.into_slice().expect("rows of unit stride"), bias);
+        }
+    });
+}
+
 /// As [`crate::gemm`] in f32, by BLAS.
 ///
 /// # Panics

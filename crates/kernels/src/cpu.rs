@@ -128,27 +128,30 @@ pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Compiles a function's body once for each [`Level`] and calls the one in use. Inside the body, the constant `FMA` says
 /// whether fused multiply-add is one instruction.
 macro_rules! for_each_cpu {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? { $($body:tt)* }) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident $(<$e:ident: $bound:ident>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? { $($body:tt)* }
+    ) => {
         $(#[$meta])*
-        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name $(<$e: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
-            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? { $($body)* }
+            fn body<$($e: $bound,)? const FMA: bool>($($arg: $ty),*) $(-> $ret)? { $($body)* }
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                fn avx512 $(<$e: $bound>)? ($($arg: $ty),*) $(-> $ret)? { body::<$($e,)? true>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                fn avx2 $(<$e: $bound>)? ($($arg: $ty),*) $(-> $ret)? { body::<$($e,)? true>($($arg),*) }
                 match $crate::cpu::level() {
                     // SAFETY: `level` returns Avx512 and what is above only where the CPU was seen to have these features.
-                    $crate::cpu::Level::Avx512 | $crate::cpu::Level::Amx => return unsafe { avx512($($arg),*) },
+                    $crate::cpu::Level::Avx512 | $crate::cpu::Level::Amx => return unsafe { avx512 $(::<$e>)? ($($arg),*) },
                     // SAFETY: `level` returns Avx2 only where the CPU was seen to have these features.
-                    $crate::cpu::Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::cpu::Level::Avx2 => return unsafe { avx2 $(::<$e>)? ($($arg),*) },
                     $crate::cpu::Level::Plain => {}
                 }
             }
-            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+            body::<$($e,)? { cfg!(target_arch = "aarch64") }>($($arg),*)
         }
     };
 }

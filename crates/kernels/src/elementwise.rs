@@ -2,6 +2,7 @@
 
 use crate::ROW_BLOCK;
 use crate::cpu::{fma, for_each_cpu};
+use crate::element::Element;
 use crate::softmax::exp_body;
 use rayon::prelude::*;
 
@@ -31,46 +32,49 @@ for_each_cpu! {
     }
 }
 
+/// gelu(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3). With tanh(u) = 1 - 2 / (e^{2u} + 1) that is x s,
+/// s = 1 - 1 / (e^{2u} + 1). Here: s.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+fn gelu_share<const FMA: bool>(x: f32) -> f32 {
+    let u = SQRT_2_PI * fma::<FMA>(CUBIC * x * x, x, x);
+    1.0 - 1.0 / (exp_body::<FMA>(2.0 * u) + 1.0)
+}
+
 for_each_cpu! {
-    /// `x += bias` (kept for the backward pass), `y = gelu(x)`; x, y: (rows, F), bias: (F).
-    ///
-    /// gelu(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3); with tanh(u) = 1 - 2 / (e^{2u} + 1) that is
-    /// x (1 - 1 / (e^{2u} + 1)).
-    pub fn gelu_forward(x: &mut [f32], bias: &[f32], y: &mut [f32]) {
-        let f = bias.len();
-        for (x, y) in x.chunks_exact_mut(f).zip(y.chunks_exact_mut(f)) {
-            for ((x, b), y) in x.iter_mut().zip(bias).zip(y) {
-                let v = *x + b;
-                *x = v;
-                let u = SQRT_2_PI * fma::<FMA>(CUBIC * v * v, v, v);
-                *y = v - v / (exp_body::<FMA>(2.0 * u) + 1.0);
-            }
+    /// `y = gelu(x)`, element by element.
+    pub fn gelu_forward<E: Element>(x: &[E], y: &mut [E]) {
+        for (x, y) in x.iter().zip(y) {
+            let x = x.get();
+            *y = E::new(x * gelu_share::<FMA>(x));
         }
     }
 }
 
 for_each_cpu! {
-    /// `d *= gelu'(x)`; d holds dL/dy and becomes dL/dx.
+    /// `d *= gelu'(x)`, and `y = gelu(x)` again; d holds dL/dy and becomes dL/dx.
     ///
-    /// With s = 1 - 1 / (e^{2u} + 1): gelu' = s + 2 x s (1 - s) u', u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
-    pub fn gelu_backward(d: &mut [f32], x: &[f32]) {
-        for (d, &v) in d.iter_mut().zip(x) {
-            let u = SQRT_2_PI * fma::<FMA>(CUBIC * v * v, v, v);
-            let s = 1.0 - 1.0 / (exp_body::<FMA>(2.0 * u) + 1.0);
-            let du = SQRT_2_PI * fma::<FMA>(3.0 * CUBIC * v, v, 1.0);
-            *d *= fma::<FMA>(2.0 * v * s * (1.0 - s), du, s);
+    /// With s as in [`gelu_share`]: gelu' = s + 2 x s (1 - s) u', u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
+    pub fn gelu_backward<E: Element>(d: &mut [E], x: &[E], y: &mut [E]) {
+        for ((d, x), y) in d.iter_mut().zip(x).zip(y) {
+            let x = x.get();
+            let s = gelu_share::<FMA>(x);
+            let du = SQRT_2_PI * fma::<FMA>(3.0 * CUBIC * x, x, 1.0);
+            *d = E::new(d.get() * fma::<FMA>(2.0 * x * s * (1.0 - s), du, s));
+            *y = E::new(x * s);
         }
     }
 }
 
-/// GELU backward of a whole layer: [`gelu_backward`] of d (rows, F) with x (rows, F), and `d_bias += column sums of d` for
-/// d_bias: (F), each block of rows summed while it is in the cache.
-pub fn gelu_bias_backward(d: &mut [f32], x: &[f32], d_bias: &mut [f32]) {
+/// GELU backward of a whole layer: [`gelu_backward`] of d, x and y (rows, F), and `d_bias += column sums of d` for d_bias: (F), each
+/// block of rows summed while it is in the cache.
+pub fn gelu_bias_backward<E: Element>(d: &mut [E], x: &[E], y: &mut [E], d_bias: &mut [f32]) {
     let f = d_bias.len();
-    let blocks = d.par_chunks_mut(ROW_BLOCK * f).zip(x.par_chunks(ROW_BLOCK * f));
+    let size = ROW_BLOCK * f;
+    let blocks = d.par_chunks_mut(size).zip(x.par_chunks(size)).zip(y.par_chunks_mut(size));
     let partial: Vec<Vec<f32>> = blocks
-        .map(|(d, x)| {
-            gelu_backward(d, x);
+        .map(|((d, x), y)| {
+            gelu_backward(d, x, y);
             sum_of_rows(d, f)
         })
         .collect();
@@ -81,7 +85,7 @@ pub fn gelu_bias_backward(d: &mut [f32], x: &[f32], d_bias: &mut [f32]) {
 
 /// `sums += column sums of x` for x: (rows, F), sums: (F): the gradient of a bias. Blocks of rows are summed apart and then
 /// added in order, so that the result does not depend on the number of threads.
-pub fn column_sums(x: &[f32], sums: &mut [f32]) {
+pub fn column_sums<E: Element>(x: &[E], sums: &mut [f32]) {
     let f = sums.len();
     let partial: Vec<Vec<f32>> = x.par_chunks(4 * ROW_BLOCK * f).map(|block| sum_of_rows(block, f)).collect();
     for part in &partial {
@@ -89,10 +93,19 @@ pub fn column_sums(x: &[f32], sums: &mut [f32]) {
     }
 }
 
-fn sum_of_rows(x: &[f32], f: usize) -> Vec<f32> {
+fn sum_of_rows<E: Element>(x: &[E], f: usize) -> Vec<f32> {
     let mut sum = vec![0.0; f];
-    x.chunks_exact(f).for_each(|row| add(&mut sum, row));
+    x.chunks_exact(f).for_each(|row| add_row(&mut sum, row));
     sum
+}
+
+for_each_cpu! {
+    fn add_row<E: Element>(sum: &mut [f32], row: &[E]) {
+        let _ = FMA;
+        for (sum, x) in sum.iter_mut().zip(row) {
+            *sum += x.get();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,14 +122,13 @@ mod tests {
         let _alone = cpu::alone();
         for level in [Level::Plain, Level::Avx2, Level::Avx512] {
             cpu::force(level);
-            let mut x: Vec<f32> = (-1200..1200).map(|i| i as f32 / 97.0).collect();
-            let bias = vec![0.25; x.len()];
-            let (mut y, mut d) = (vec![0.0; x.len()], vec![1.0; x.len()]);
-            let before = x.clone();
-            gelu_forward(&mut x, &bias, &mut y);
-            gelu_backward(&mut d, &x);
+            let x: Vec<f32> = (-1200..1200).map(|i| i as f32 / 97.0).collect();
+            let (mut y, mut again, mut d) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![1.0; x.len()]);
+            gelu_forward(&x, &mut y);
+            gelu_backward(&mut d, &x, &mut again);
+            assert_eq!(y, again);
             for i in 0..x.len() {
-                let v = f64::from(before[i]) + 0.25;
+                let v = f64::from(x[i]);
                 assert!((f64::from(y[i]) - gelu(v)).abs() < 2e-6, "{level:?} gelu({v}) = {}", y[i]);
                 let slope = (gelu(v + 1e-5) - gelu(v - 1e-5)) / 2e-5;
                 assert!((f64::from(d[i]) - slope).abs() < 1e-5, "{level:?} gelu'({v}) = {} not {slope}", d[i]);
@@ -126,10 +138,10 @@ mod tests {
 
     #[test]
     fn gelu_far_out() {
-        let mut x = vec![-1e30_f32, -100.0, 100.0, 1e30];
-        let (mut y, mut d) = (vec![0.0; 4], vec![1.0; 4]);
-        gelu_forward(&mut x, &[0.0; 4], &mut y);
-        gelu_backward(&mut d[1..3], &x[1..3]);
+        let x = [-1e30_f32, -100.0, 100.0, 1e30];
+        let (mut y, mut d) = ([0.0; 4], [1.0; 4]);
+        gelu_forward(&x, &mut y);
+        gelu_backward(&mut d[1..3], &x[1..3], &mut [0.0; 2]);
         assert_eq!(&y[1..], &[0.0, 100.0, 1e30]);
         assert_eq!(&d[1..3], &[0.0, 1.0]);
     }

@@ -12,6 +12,7 @@ pub mod attention;
 pub mod blas;
 pub mod cpu;
 pub mod dropout;
+pub mod element;
 mod elementwise;
 pub mod lstm;
 pub mod memory;
@@ -23,11 +24,12 @@ mod softmax;
 pub mod vector;
 
 pub use blas::{StartError, start};
+pub use element::{Bf16, Element, round_all};
 pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_bias_backward, gelu_forward};
 pub use norm::{NormStats, residual_norm_backward, residual_norm_forward};
 pub use optimizer::{adam_update, sum_of_squares};
 pub use product::{Precision, UnknownPrecision, has_bf16};
-pub use softmax::{cross_entropies, cross_entropy_rows, exp, exp_all};
+pub use softmax::{cross_entropies, cross_entropy_rows, exp, exp_all, gradients};
 
 /// Rows of a block in row-parallel passes: small enough for the cache, fixed so that sums have a fixed order.
 pub const ROW_BLOCK: usize = 64;
@@ -36,9 +38,19 @@ pub const ROW_BLOCK: usize = 64;
 /// strides (a transposed view is a transposed operand). Through BLAS or through [`product`].
 ///
 /// # Panics
-/// If the sizes do not fit.
-pub fn gemm(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
-    if is_blas(precision) { blas::gemm(a, b, accumulate, c) } else { product::product(precision, a, b, accumulate, c) }
+/// If the sizes do not fit, or the precision is f32 and a matrix in bf16.
+pub fn gemm(
+    precision: Precision,
+    a: ArrayView2<impl Element>,
+    b: ArrayView2<impl Element>,
+    accumulate: bool,
+    c: ArrayViewMut2<impl Element>,
+) {
+    if is_blas(precision) {
+        blas::gemm(Element::as_f32(a), Element::as_f32(b), accumulate, Element::as_f32_mut(c));
+    } else {
+        product::product(precision, a, b, accumulate, c);
+    }
 }
 
 /// The right operand of several products: made ready once, where the products are our own.
@@ -61,12 +73,32 @@ impl<'b> RightOperand<'b> {
     /// As [`gemm`] with this operand, in the precision that it was made for.
     ///
     /// # Panics
-    /// If the sizes do not fit.
-    pub fn gemm(&self, a: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+    /// As [`gemm`].
+    pub fn gemm(&self, a: ArrayView2<impl Element>, accumulate: bool, c: ArrayViewMut2<impl Element>) {
+        self.gemm_and_bias(a, accumulate, &[], c);
+    }
+
+    /// As [`RightOperand::gemm`], and to every row of c `bias` (N) is added; none if it is empty.
+    ///
+    /// # Panics
+    /// As [`gemm`].
+    pub fn gemm_and_bias(
+        &self,
+        a: ArrayView2<impl Element>,
+        accumulate: bool,
+        bias: &[f32],
+        c: ArrayViewMut2<impl Element>,
+    ) {
         match self {
-            RightOperand::Blas(b) => blas::gemm(a, *b, accumulate, c),
-            RightOperand::Own(packed) => packed.product(a, accumulate, c),
-            RightOperand::Kept(packed) => packed.product(a, accumulate, c),
+            RightOperand::Blas(b) => {
+                let mut c = Element::as_f32_mut(c);
+                blas::gemm(Element::as_f32(a), *b, accumulate, c.view_mut());
+                if !bias.is_empty() {
+                    blas::add_bias(c, bias);
+                }
+            }
+            RightOperand::Own(packed) => packed.product_and_bias(a, accumulate, bias, c),
+            RightOperand::Kept(packed) => packed.product_and_bias(a, accumulate, bias, c),
         }
     }
 }

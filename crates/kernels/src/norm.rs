@@ -3,6 +3,7 @@
 
 use crate::cpu::{fma, for_each_cpu};
 use crate::dropout::{BLOCK, Mask};
+use crate::element::Element;
 use crate::{ROW_BLOCK, add};
 use rayon::prelude::*;
 
@@ -15,12 +16,12 @@ pub struct NormStats {
     pub rstd: f32,
 }
 
-/// `sum = residual + mask * (branch + bias)`, `out = gain * (sum - mean) * rstd + shift`, row by row.
+/// `sum = residual + mask * (branch + bias)`, `residual = gain * (sum - mean) * rstd + shift`, row by row, and `out` is that, rounded.
 ///
 /// residual, branch, out: (N, C); `branch` is replaced by `sum`, which the backward pass needs; bias, gain, shift: (C);
 /// row_ids: (N) names each row to the dropout mask; stats: (N).
-pub fn residual_norm_forward(
-    residual: &[f32],
+pub fn residual_norm_forward<E: Element>(
+    residual: &mut [f32],
     branch: &mut [f32],
     bias: &[f32],
     mask: Option<Mask>,
@@ -28,13 +29,13 @@ pub fn residual_norm_forward(
     gain: &[f32],
     shift: &[f32],
     epsilon: f32,
-    out: &mut [f32],
+    out: &mut [E],
     stats: &mut [NormStats],
 ) {
     let c = gain.len();
     let block = ROW_BLOCK * c;
     residual
-        .par_chunks(block)
+        .par_chunks_mut(block)
         .zip(branch.par_chunks_mut(block))
         .zip(out.par_chunks_mut(block))
         .zip(stats.par_chunks_mut(ROW_BLOCK).zip(row_ids.par_chunks(ROW_BLOCK)))
@@ -42,7 +43,7 @@ pub fn residual_norm_forward(
             for (i, stats) in stats.iter_mut().enumerate() {
                 let at = i * c..(i + 1) * c;
                 *stats = forward_row(
-                    &residual[at.clone()],
+                    &mut residual[at.clone()],
                     &mut branch[at.clone()],
                     bias,
                     mask.as_ref(),
@@ -91,8 +92,8 @@ fn square_distance_body<const FMA: bool>(x: &[f32], mean: f32) -> f32 {
 }
 
 for_each_cpu! {
-    fn forward_row(
-        residual: &[f32],
+    fn forward_row<E: Element>(
+        residual: &mut [f32],
         branch: &mut [f32],
         bias: &[f32],
         mask: Option<&Mask>,
@@ -100,7 +101,7 @@ for_each_cpu! {
         gain: &[f32],
         shift: &[f32],
         epsilon: f32,
-        out: &mut [f32],
+        out: &mut [E],
     ) -> NormStats {
         let c = gain.len();
         let mut m = [1.0_f32; BLOCK];
@@ -115,8 +116,9 @@ for_each_cpu! {
         let mean = sum_body(branch) / c as f32;
         let variance = square_distance_body::<FMA>(branch, mean) / c as f32;
         let rstd = 1.0 / (variance + epsilon).sqrt();
-        for (((o, s), g), b) in out.iter_mut().zip(branch.iter()).zip(gain).zip(shift) {
-            *o = fma::<FMA>((s - mean) * rstd, *g, *b);
+        for ((((o, r), s), g), b) in out.iter_mut().zip(residual).zip(branch.iter()).zip(gain).zip(shift) {
+            *r = fma::<FMA>((s - mean) * rstd, *g, *b);
+            *o = E::new(*r);
         }
         NormStats { mean, rstd }
     }
@@ -126,14 +128,14 @@ for_each_cpu! {
 /// `d_branch` (N, C) is set to the branch's (that, times the mask); gradients of gain, shift and bias (C) are added to.
 ///
 /// d_sum = rstd (d_hat - mean(d_hat) - hat mean(d_hat hat)), hat = (sum - mean) rstd, d_hat = gain d_out.
-pub fn residual_norm_backward(
+pub fn residual_norm_backward<E: Element>(
     d_out: &mut [f32],
     sum: &[f32],
     stats: &[NormStats],
     mask: Option<Mask>,
     row_ids: &[u64],
     gain: &[f32],
-    d_branch: &mut [f32],
+    d_branch: &mut [E],
     d_gain: &mut [f32],
     d_shift: &mut [f32],
     d_bias: &mut [f32],
@@ -171,14 +173,14 @@ pub fn residual_norm_backward(
 }
 
 for_each_cpu! {
-    fn backward_row(
+    fn backward_row<E: Element>(
         d_out: &mut [f32],
         sum: &[f32],
         stats: NormStats,
         mask: Option<&Mask>,
         row_id: u64,
         gain: &[f32],
-        d_branch: &mut [f32],
+        d_branch: &mut [E],
         sums: &mut [Vec<f32>; 3],
     ) {
         let c = gain.len();
@@ -215,7 +217,7 @@ for_each_cpu! {
                 let d = rstd * (d_out[i] * gain[i] - mean_d - hat * mean_d_hat);
                 d_out[i] = d;
                 let masked = d * m[i - start];
-                d_branch[i] = masked;
+                d_branch[i] = E::new(masked);
                 d_bias[i] += masked;
             }
             start = end;
@@ -258,7 +260,7 @@ mod tests {
         let mut out = vec![0.0; n * c];
         let mut stats = vec![NormStats::default(); n];
         residual_norm_forward(
-            &case.residual,
+            &mut case.residual.clone(),
             &mut branch,
             &case.bias,
             mask,
@@ -312,7 +314,7 @@ mod tests {
         let mut out = vec![0.0; n * c];
         let mut stats = vec![NormStats::default(); n];
         residual_norm_forward(
-            &case.residual,
+            &mut case.residual.clone(),
             &mut sum,
             &case.bias,
             mask,

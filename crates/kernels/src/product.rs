@@ -18,6 +18,7 @@ mod plain;
 pub(crate) use pack::bf16;
 
 use crate::cpu;
+use crate::element::Element;
 use crate::profile::lap;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -124,6 +125,8 @@ pub fn has_bf16() -> bool {
 const BLOCK_ROWS: usize = 224;
 /// Words of a block's rows of A that are packed at once, about: they stay in the second cache while B's panels go by.
 const BLOCK_WORDS: usize = 1 << 17;
+/// Words of B that a block reads at once, at most: they stay in the cache that all threads share.
+const SHARED_WORDS: usize = 1 << 20;
 /// A product is cut into so many blocks, or into blocks of `SMALL_BLOCK` rows and columns.
 const MIN_BLOCKS: usize = 8;
 const SMALL_BLOCK: (usize, usize) = (64, 192);
@@ -173,11 +176,11 @@ enum Write {
 }
 
 impl Write {
-    /// A result of so many values is beyond the second cache.
-    const STREAM_FROM: usize = 1 << 20;
+    /// A result of so many bytes is beyond the second cache.
+    const STREAM_FROM: usize = 4 << 20;
 
-    fn new(accumulate: bool, n: usize) -> Write {
-        match (accumulate, n >= Write::STREAM_FROM) {
+    fn new(accumulate: bool, n_bytes: usize) -> Write {
+        match (accumulate, n_bytes >= Write::STREAM_FROM) {
             (true, _) => Write::Add,
             (false, true) => Write::Stream,
             (false, false) => Write::Store,
@@ -262,11 +265,11 @@ pub struct Packed {
 
 impl Packed {
     /// Packs b: (K, N) with any strides.
-    pub fn new(precision: Precision, b: ArrayView2<f32>) -> Packed {
+    pub fn new(precision: Precision, b: ArrayView2<impl Element>) -> Packed {
         Packed::with(kernel(precision), precision, b)
     }
 
-    fn with(kernel: Kernel, precision: Precision, b: ArrayView2<f32>) -> Packed {
+    fn with(kernel: Kernel, precision: Precision, b: ArrayView2<impl Element>) -> Packed {
         let (k, n) = b.dim();
         let mut panels = Panels::room(kernel.right(), n, kernel.steps(precision, k));
         pack::panels(kernel.right(), precision, b.reversed_axes(), panels.words.words());
@@ -278,42 +281,52 @@ impl Packed {
     ///
     /// # Panics
     /// If the sizes do not fit.
-    pub fn product(&self, a: ArrayView2<f32>, accumulate: bool, mut c: ArrayViewMut2<f32>) {
+    pub fn product<C: Element>(&self, a: ArrayView2<impl Element>, accumulate: bool, c: ArrayViewMut2<C>) {
+        self.product_and_bias(a, accumulate, &[], c);
+    }
+
+    /// As [`Packed::product`], and to every row of c `bias` (N) is added; none if it is empty.
+    ///
+    /// # Panics
+    /// If the sizes do not fit.
+    pub fn product_and_bias<C: Element>(
+        &self,
+        a: ArrayView2<impl Element>,
+        accumulate: bool,
+        bias: &[f32],
+        c: ArrayViewMut2<C>,
+    ) {
         let (m, n) = c.dim();
         let Packed { precision, kernel, dim, .. } = *self;
         assert!(a.nrows() == m && dim == (a.ncols(), n), "product: {:?} x {dim:?} into {:?}", a.dim(), c.dim());
+        assert!(bias.is_empty() || bias.len() == n, "product: a bias of {} for {n} columns", bias.len());
         if m == 0 || n == 0 {
             return;
         }
-        if a.ncols() == 0 && !accumulate {
-            c.fill(0.0);
-        }
-        let (rows, cols) = block_size(m, kernel.mr, n, kernel.nr);
+        let (rows, cols) = block_size(m, kernel.mr, n, kernel.nr, self.panels.steps);
+        // Columns of blocks one after the other, so that threads find their panels of B in the cache that they share.
         let mut blocks = Vec::new();
-        for (i, row) in c.axis_chunks_iter_mut(Axis(0), rows * kernel.mr).enumerate() {
-            let mut rest = row;
-            let mut j = 0;
-            while rest.ncols() > 0 {
-                let width = (cols * kernel.nr).min(rest.ncols());
-                let (block, right) = rest.split_at(Axis(1), width);
-                blocks.push((i * rows * kernel.mr, j, block));
-                rest = right;
-                j += cols;
+        for (j, columns) in cut(c, Axis(1), cols * kernel.nr).into_iter().enumerate() {
+            for (i, block) in cut(columns, Axis(0), rows * kernel.mr).into_iter().enumerate() {
+                blocks.push((i * rows * kernel.mr, j * cols, block));
             }
         }
         // Each thread packs the rows that it computes, as many values as its cache holds: a word is packed once for each
-        // block beside another, which costs less than the way through memory.
-        let chunk = (BLOCK_WORDS / (rows * kernel.mr)).next_multiple_of(kernel.group);
+        // block beside another, which costs less than the way through memory. Sums that are rounded are made at once.
+        let chunk = chunk_steps(rows * kernel.mr).next_multiple_of(kernel.group);
+        let chunk = if C::PRECISION == Precision::F32 { chunk } else { self.panels.steps.max(chunk) };
         let chunk_k = chunk * precision.values_of_word();
         // What is added to by the next rows of B is better left in the caches.
-        let first = Write::new(accumulate, if a.ncols() > chunk_k { 0 } else { m * n });
+        let first = Write::new(accumulate, if a.ncols() > chunk_k { 0 } else { m * n * size_of::<C>() });
         blocks.into_par_iter().for_each(|(row, j, mut c)| {
             let a = a.slice(s![row..row + c.nrows(), ..]);
+            let bias = if bias.is_empty() { bias } else { &bias[j * kernel.nr..][..c.ncols()] };
             kernel.session(|| {
-                for (i, a) in a.axis_chunks_iter(Axis(1), chunk_k).enumerate() {
+                for i in 0..a.ncols().div_ceil(chunk_k).max(1) {
+                    let a = a.slice(s![.., i * chunk_k..((i + 1) * chunk_k).min(a.ncols())]);
                     let here = Here { precision, kernel };
-                    let write = if i > 0 { Write::Add } else { first };
-                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), write, c.view_mut());
+                    let (write, bias) = if i > 0 { (Write::Add, &[][..]) } else { (first, bias) };
+                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), (write, bias), c.view_mut());
                 }
             });
         });
@@ -324,7 +337,13 @@ impl Packed {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn product(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool, c: ArrayViewMut2<f32>) {
+pub fn product(
+    precision: Precision,
+    a: ArrayView2<impl Element>,
+    b: ArrayView2<impl Element>,
+    accumulate: bool,
+    c: ArrayViewMut2<impl Element>,
+) {
     Packed::new(precision, b).product(a, accumulate, c);
 }
 
@@ -361,16 +380,16 @@ impl Here {
     }
 
     /// Packs a: (M, K).
-    pub(crate) fn left(&self, a: ArrayView2<f32>) -> Operand {
+    pub(crate) fn left(&self, a: ArrayView2<impl Element>) -> Operand {
         self.pack(self.kernel.left(), a)
     }
 
     /// Packs b: (K, N).
-    pub(crate) fn right(&self, b: ArrayView2<f32>) -> Operand {
+    pub(crate) fn right(&self, b: ArrayView2<impl Element>) -> Operand {
         self.pack(self.kernel.right(), b.reversed_axes())
     }
 
-    fn pack(&self, layout: pack::Layout, x: ArrayView2<f32>) -> Operand {
+    fn pack(&self, layout: pack::Layout, x: ArrayView2<impl Element>) -> Operand {
         let mut panels = Panels::room(layout, x.nrows(), self.kernel.steps(self.precision, x.ncols()));
         pack::panels_here(layout, self.precision, x, panels.words.words());
         Operand(panels)
@@ -378,33 +397,30 @@ impl Here {
 
     /// `c (+)= a b` for a: (M, K), b: (K', N') and c: (M, N), where K <= K' and N <= N': of b, the first K rows and N columns
     /// are meant. Where the last step of `a` has values beyond K, they are zero, and those of `b` are finite.
-    pub(crate) fn product(&self, a: &Operand, b: &Operand, accumulate: bool, c: ArrayViewMut2<f32>) {
-        block(self.kernel, &a.0, (&b.0, 0, 0), Write::new(accumulate, 0), c);
+    pub(crate) fn product(&self, a: &Operand, b: &Operand, accumulate: bool, c: ArrayViewMut2<impl Element>) {
+        block(self.kernel, &a.0, (&b.0, 0, 0), (Write::new(accumulate, 0), &[]), c);
     }
 }
 
 /// A block of the result from all panels of a, and the panels and steps of b from the given ones on, as many as c has columns
-/// and a has steps. Called inside of [`Kernel::session`].
-fn block(
+/// and a has steps; to its rows `bias` is added, unless it is empty. Called inside of [`Kernel::session`].
+fn block<C: Element>(
     kernel: Kernel,
     a: &Panels,
     (b, first_panel, first_step): (&Panels, usize, usize),
-    write: Write,
-    mut c: ArrayViewMut2<f32>,
+    (write, bias): (Write, &[f32]),
+    mut c: ArrayViewMut2<C>,
 ) {
     let Kernel { mr, nr, pass, run, .. } = kernel;
     let (rows, cols) = c.dim();
     assert!(cols <= 1 || c.strides()[1] == 1, "product: the result needs rows of unit stride");
     assert!(rows <= 1 || c.strides()[0] >= 0, "product: the rows of the result go forward");
-    if a.steps == 0 {
-        if write != Write::Add {
-            c.fill(0.0);
-        }
-        return;
-    }
     let (to, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
     STRIP.with_borrow_mut(|Strip(strip)| {
         let high = BLOCK_ROWS / mr;
+        if a.steps == 0 {
+            strip.fill(0.0);
+        }
         for first in (0..rows.div_ceil(mr)).step_by(high) {
             let n_panels = high.min(rows.div_ceil(mr) - first);
             for j in 0..cols.div_ceil(nr) {
@@ -412,56 +428,108 @@ fn block(
                     let n = pass.min(a.steps - start);
                     let b = b.part(nr, first_panel + j, first_step + start, n);
                     for (i, tile) in strip.chunks_exact_mut(mr * nr).take(n_panels).enumerate() {
+                        if write == Write::Add && start == 0 {
+                            // The old values come meanwhile.
+                            let rows = (first + i) * mr..((first + i + 1) * mr).min(rows);
+                            rows.for_each(|row| prefetch(to.wrapping_add(row * ld + j * nr), nr));
+                        }
                         // SAFETY: `kernel()` chose what this CPU has, and `around` has been called.
                         unsafe { run(a.part(mr, first + i, start, n), b, tile, start > 0) };
                     }
                 }
                 let (row, col) = (first * mr, j * nr);
                 let dim = ((n_panels * mr).min(rows - row), nr.min(cols - col));
+                let bias = if bias.is_empty() { bias } else { &bias[col..col + dim.1] };
                 // SAFETY: these rows and columns lie in the block, which is borrowed for writing and has rows of unit stride.
-                unsafe { write_strip(strip, nr, to.add(row * ld + col), ld, dim, write) };
+                unsafe { write_strip(strip, nr, to.add(row * ld + col), ld, dim, write, bias) };
             }
         }
     });
 }
 
-/// Writes the first rows and columns of a strip, whose rows are `nr` long.
-///
-/// # Safety
-/// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile.
-unsafe fn write_strip(strip: &[f32], nr: usize, c: *mut f32, ld: usize, (rows, cols): (usize, usize), write: Write) {
-    assert!(cols <= nr && rows * nr <= strip.len());
-    #[cfg(target_arch = "x86_64")]
-    if cpu::level() >= cpu::Level::Avx512 {
-        // SAFETY: the CPU has AVX-512; the caller's promise; `strip` holds so many rows of nr values, as was just seen.
-        return unsafe { avx512::write_strip(strip, nr, c, ld, (rows, cols), write) };
-    }
-    for (i, values) in strip.chunks_exact(nr).take(rows).enumerate() {
-        // SAFETY: row i of c.
-        let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * ld), cols) };
-        if write == Write::Add {
-            row.iter_mut().zip(values).for_each(|(c, v)| *c += v);
-        } else {
-            row.copy_from_slice(&values[..cols]);
+/// Asks for `n` values that will be read: into the second cache.
+fn prefetch<T>(at: *const T, n: usize) {
+    for i in (0..n).step_by(64 / size_of::<T>()) {
+        let _at = at.wrapping_add(i);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(_at.cast());
         }
     }
 }
 
-/// Panels in a block, of A and of B, from the sizes of the product and of the tile alone.
-fn block_size(m: usize, mr: usize, n: usize, nr: usize) -> (usize, usize) {
-    let even = |panels: usize, limit: usize| panels.div_ceil(panels.div_ceil(limit));
+/// Writes the first rows and columns of a strip, whose rows are `nr` long, with `bias` added to each unless it is empty.
+///
+/// # Safety
+/// c: so many rows of so many values, `ld` apart, which nobody else reads or writes meanwhile.
+unsafe fn write_strip<C: Element>(
+    strip: &[f32],
+    nr: usize,
+    c: *mut C,
+    ld: usize,
+    (rows, cols): (usize, usize),
+    write: Write,
+    bias: &[f32],
+) {
+    assert!(cols <= nr && rows * nr <= strip.len() && (bias.is_empty() || bias.len() == cols));
+    #[cfg(target_arch = "x86_64")]
+    if nr == avx512::NR && cpu::level() >= cpu::Level::Avx512 {
+        if C::PRECISION == Precision::F32 {
+            // SAFETY: the CPU has AVX-512; the caller's promise; `strip` holds so many rows of NR values, as was just seen, and `bias`
+            // so many values.
+            return unsafe { avx512::write_f32(strip, c.cast(), ld, (rows, cols), write, bias) };
+        }
+        if write != Write::Add && avx512::converts() {
+            // SAFETY: as above, and the CPU has AVX-512-BF16; the values are of 16 bits.
+            return unsafe { avx512::write_bf16(strip, c.cast(), ld, (rows, cols), write, bias) };
+        }
+    }
+    for (i, values) in strip.chunks_exact(nr).take(rows).enumerate() {
+        // SAFETY: row i of c.
+        let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * ld), cols) };
+        for (j, (c, v)) in row.iter_mut().zip(values).enumerate() {
+            let v = v + bias.get(j).unwrap_or(&0.0);
+            *c = C::new(if write == Write::Add { c.get() + v } else { v });
+        }
+    }
+}
+
+/// Steps of so many rows of A that are packed at once.
+fn chunk_steps(rows: usize) -> usize {
+    BLOCK_WORDS / rows
+}
+
+/// Panels in a block, of A and of B, from the sizes of the product and of the tile alone; B has so many steps.
+fn block_size(m: usize, mr: usize, n: usize, nr: usize, steps: usize) -> (usize, usize) {
+    let even = |panels: usize, limit: usize| panels.div_ceil(panels.div_ceil(limit.max(1)));
     let (m, n) = (m.div_ceil(mr), n.div_ceil(nr));
-    let (mut rows, mut cols) = (even(m, BLOCK_ROWS / mr), n);
+    let mut rows = even(m, BLOCK_ROWS / mr);
+    let mut cols = even(n, SHARED_WORDS / (nr * steps.clamp(1, chunk_steps(rows * mr))));
     while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS {
-        if rows * mr > SMALL_BLOCK.0 {
+        // The longer side: less is read again.
+        let (high, wide) = (rows * mr, cols * nr);
+        if high > SMALL_BLOCK.0 && (high > wide || wide <= SMALL_BLOCK.1) {
             rows = rows.div_ceil(2);
-        } else if cols * nr > SMALL_BLOCK.1 {
+        } else if wide > SMALL_BLOCK.1 {
             cols = cols.div_ceil(2);
         } else {
             break;
         }
     }
     (rows, cols)
+}
+
+/// A matrix in parts of so many rows or columns.
+pub(crate) fn cut<C>(mut c: ArrayViewMut2<'_, C>, axis: Axis, size: usize) -> Vec<ArrayViewMut2<'_, C>> {
+    let mut parts = Vec::new();
+    while c.len_of(axis) > size {
+        let (part, rest) = c.split_at(axis, size);
+        parts.push(part);
+        c = rest;
+    }
+    parts.push(c);
+    parts
 }
 
 /// Words on a 64-byte boundary, from memory that is kept between products: fresh pages cost more than the packing.
@@ -515,6 +583,7 @@ impl Drop for Buffer {
 mod tests {
     use super::*;
     use crate::cpu::{Level, force};
+    use crate::element::Bf16;
     use ndarray::Array2;
     use proptest::prelude::*;
 
@@ -532,22 +601,23 @@ mod tests {
     }
 
     /// Largest difference from the plain product of the rounded operands, over the product's size.
-    fn error(precision: Precision, a: ArrayView2<f32>, b: ArrayView2<f32>, accumulate: bool) -> f64 {
+    fn error(precision: Precision, a: ArrayView2<impl Element>, b: ArrayView2<impl Element>, accumulate: bool) -> f64 {
         kernel_error(kernel(precision), precision, a, b, accumulate)
     }
 
     fn kernel_error(
         kernel: Kernel,
         precision: Precision,
-        a: ArrayView2<f32>,
-        b: ArrayView2<f32>,
+        a: ArrayView2<impl Element>,
+        b: ArrayView2<impl Element>,
         accumulate: bool,
     ) -> f64 {
         let mut c = Array2::from_elem((a.nrows(), b.ncols()), 0.5);
         Packed::with(kernel, precision, b).product(a, accumulate, c.view_mut());
         let mut worst = 0.0_f64;
         for ((i, j), c) in c.indexed_iter() {
-            let sum: f64 = (0..a.ncols()).map(|k| round(precision, a[[i, k]]) * round(precision, b[[k, j]])).sum();
+            let sum: f64 =
+                (0..a.ncols()).map(|k| round(precision, a[[i, k]].get()) * round(precision, b[[k, j]].get())).sum();
             let wanted = if accumulate { sum + 0.5 } else { sum };
             worst = worst.max((wanted - f64::from(*c)).abs());
         }
@@ -567,8 +637,39 @@ mod tests {
                 prop_assert!(error(precision, a.view(), b.view(), accumulate) < 1e-5);
                 prop_assert!(error(precision, at.t(), bt.t(), accumulate) < 1e-5);
             }
+            let rounded = |x: &Array2<f32>| x.mapv(Bf16::new);
+            prop_assert!(error(Precision::Bf16, rounded(&a).view(), rounded(&b).view(), accumulate) < 1e-5);
+            prop_assert!(error(Precision::Bf16, rounded(&at).t(), rounded(&bt).t(), accumulate) < 1e-5);
             force(Level::Amx);
         }
+    }
+
+    fn write_and_look<C: Element>(
+        level: Level,
+        write: Write,
+        (skipped, ld): (usize, usize),
+        (rows, cols): (usize, usize),
+        bias: &[f32],
+    ) -> Result<(), TestCaseError> {
+        // Few bits each, so that bf16 holds every sum.
+        let strip: Vec<f32> = (0..60 * 32).map(|i| (i % 61) as f32).collect();
+        let mut buffer = Buffer::take(skipped + 60 * 96);
+        let values: &mut [C] = &mut bytemuck::cast_slice_mut(buffer.words())[..skipped + 60 * 96];
+        values.fill(C::new(0.5));
+        force(level);
+        // SAFETY: the last row ends before skipped + 60 * 96.
+        unsafe { write_strip(&strip, 32, values.as_mut_ptr().add(skipped), ld, (rows, cols), write, bias) };
+        for (at, value) in values.iter().enumerate() {
+            let inside = at >= skipped && ld > 0 && (at - skipped) / ld < rows && (at - skipped) % ld < cols;
+            let mut wanted = 0.5;
+            if inside {
+                let (row, col) = ((at - skipped) / ld, (at - skipped) % ld);
+                let before = if write == Write::Add { 0.5 } else { 0.0 };
+                wanted = before + strip[row * 32 + col] + bias.get(col).unwrap_or(&0.0);
+            }
+            prop_assert_eq!(value.get(), wanted, "{:?} {}", level, at);
+        }
+        Ok(())
     }
 
     proptest! {
@@ -577,28 +678,40 @@ mod tests {
             (rows, cols) in (0_usize..60, 0_usize..=32),
             (skipped, more) in (0_usize..40, 0_usize..40),
             lines: bool,
+            has_bias: bool,
             which in 0_usize..3,
         ) {
             let _alone = cpu::alone();
             // Where rows begin with lines of the cache, and where they do not.
-            let line = if lines { 16 } else { 1 };
+            let line = if lines { 32 } else { 1 };
             let (skipped, ld) = (skipped / line * line, (cols + more).next_multiple_of(line));
             let write = [Write::Stream, Write::Store, Write::Add][which];
-            let strip: Vec<f32> = (0..60 * 32).map(|i| i as f32).collect();
-            let mut buffer = Buffer::take(skipped + 60 * 80);
+            let bias: Vec<f32> = (0..cols).map(|i| i as f32).collect();
+            let bias = if has_bias { &bias[..] } else { &[] };
             for level in [Level::Plain, Level::Avx512] {
-                force(level);
-                buffer.words().fill(0.5_f32.to_bits());
-                // SAFETY: the last row ends before skipped + 60 * 80.
-                unsafe { write_strip(&strip, 32, buffer.words().as_mut_ptr().cast::<f32>().add(skipped), ld, (rows, cols), write) };
-                for (at, word) in buffer.as_slice().iter().enumerate() {
-                    let inside = at >= skipped && ld > 0 && (at - skipped) / ld < rows && (at - skipped) % ld < cols;
-                    let value = if inside { (at - skipped) / ld * 32 + (at - skipped) % ld } else { 0 };
-                    let wanted = if inside && write != Write::Add { value as f32 } else { 0.5 + value as f32 };
-                    prop_assert_eq!(f32::from_bits(*word), wanted, "{:?} {}", level, at);
-                }
+                write_and_look::<f32>(level, write, (skipped, ld), (rows, cols), bias)?;
+                write_and_look::<Bf16>(level, write, (skipped, ld), (rows, cols), bias)?;
             }
             force(Level::Amx);
+        }
+    }
+
+    #[test]
+    fn results_in_bf16_are_the_rounded_sums() {
+        let _alone = cpu::alone();
+        // The inner size is more than one pass of any kernel and more than one chunk.
+        for (m, k, n) in [(1, 1, 1), (33, 70, 97), (224, 1500, 40), (0, 5, 3), (3, 0, 5)] {
+            let (a, b) = (matrix(m, k, 1).mapv(Bf16::new), matrix(k, n, 2));
+            let bias: Vec<f32> = (0..n).map(|j| j as f32 / 8.0).collect();
+            let packed = Packed::new(Precision::Bf16, b.view());
+            let mut sums = Array2::<f32>::zeros((m, n));
+            let mut rounded = Array2::from_elem((m, n), Bf16::new(7.0));
+            packed.product_and_bias(a.view(), false, &bias, sums.view_mut());
+            packed.product_and_bias(a.view(), false, &bias, rounded.view_mut());
+            for (sum, rounded) in sums.iter().zip(&rounded) {
+                // Chunks of the f32 sum may be added in another order.
+                assert!((sum - rounded.get()).abs() <= sum.abs() / 250.0 + 1e-4, "{m} {k} {n}: {sum} {rounded:?}");
+            }
         }
     }
 
@@ -645,7 +758,7 @@ mod tests {
         for (mr, nr) in [(14, 32), (6, 16), (32, 32)] {
             for m in 1..80 {
                 for n in 1..80 {
-                    let (rows, cols) = block_size(m * mr, mr, n * nr, nr);
+                    let (rows, cols) = block_size(m * mr, mr, n * nr, nr, m + n);
                     assert!(rows >= 1 && cols >= 1 && rows * mr <= BLOCK_ROWS && cols <= n);
                     let small = rows * mr <= SMALL_BLOCK.0 && cols * nr <= SMALL_BLOCK.1;
                     assert!(small || m.div_ceil(rows) * n.div_ceil(cols) >= MIN_BLOCKS, "{m} {n}: {rows} {cols}");
@@ -660,7 +773,7 @@ mod tests {
         let (a, b) = (matrix(300, 700, 1), matrix(700, 500, 2));
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut c = Array2::zeros((300, 500));
+            let mut c = Array2::<f32>::zeros((300, 500));
             pool.install(|| product(Precision::best(), a.view(), b.view(), false, c.view_mut()));
             c
         };

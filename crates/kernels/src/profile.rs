@@ -48,6 +48,19 @@ pub fn lap_product(name: &'static str, m: usize, k: usize, n: usize) {
     book(name, 2.0 * m as f64 * k as f64 * n as f64);
 }
 
+/// Does some work inside the thread pool, where a piece of work that the threads share wakes nobody up to begin. Its laps are
+/// booked as this thread's.
+pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let stopwatch = STOPWATCH.take();
+    let (result, stopwatch) = rayon::scope(|_| {
+        let other = STOPWATCH.replace(stopwatch);
+        let result = work();
+        (result, STOPWATCH.replace(other))
+    });
+    STOPWATCH.set(stopwatch);
+    result
+}
+
 /// Does some work and books all its time under one name, whatever laps it has.
 pub fn whole<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
     let stopwatch = STOPWATCH.take();

@@ -1,6 +1,8 @@
 //! Exponential, softmax and cross-entropy over rows.
 
 use crate::cpu::{fma, for_each_cpu};
+use crate::element::{Element, narrow};
+use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
 /// e^x in f32, to about 1 unit in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial for e^r and n added to the
@@ -117,11 +119,12 @@ for_each_cpu! {
 }
 
 /// Cross-entropy of every row: logits (rows, V), targets and weights (rows). Returns the weighted sum of -ln p(target); with
-/// `gradient`, the logits are replaced by the gradient of that sum.
+/// `gradient`, the logits are replaced by the gradient of that sum, each row in the element at the beginning of its place: see
+/// [`gradients`].
 ///
 /// # Panics
 /// If a target is not below V.
-pub fn cross_entropy_rows(logits: &mut [f32], targets: &[u32], weights: &[f32], gradient: bool) -> f64 {
+pub fn cross_entropy_rows<E: Element>(logits: &mut [f32], targets: &[u32], weights: &[f32], gradient: bool) -> f64 {
     if targets.is_empty() {
         return 0.0;
     }
@@ -130,9 +133,22 @@ pub fn cross_entropy_rows(logits: &mut [f32], targets: &[u32], weights: &[f32], 
         .par_chunks_exact_mut(v)
         .with_min_len(8)
         .zip(targets.par_iter().zip(weights))
-        .map(|(row, (&target, &weight))| f64::from(weight) * cross_entropy_row(row, target as usize, weight, gradient))
+        .map(|(row, (&target, &weight))| {
+            let loss = cross_entropy_row(row, target as usize, weight, gradient);
+            if gradient {
+                narrow::<E>(row);
+            }
+            f64::from(weight) * loss
+        })
         .collect();
     losses.iter().sum()
+}
+
+/// The gradients (rows, V) that [`cross_entropy_rows`] left in `logits`.
+pub fn gradients<E: Element>(logits: &[f32], v: usize) -> ArrayView2<'_, E> {
+    let (rows, values) = (logits.len() / v.max(1), bytemuck::cast_slice::<f32, E>(logits));
+    let stride = values.len() / rows.max(1);
+    ArrayView2::from_shape((rows, stride), values).expect("whole rows").slice_move(s![.., ..v])
 }
 
 /// -ln softmax(row)[target] of every row: logits (rows, V), which are overwritten, targets (rows).
@@ -153,6 +169,7 @@ pub fn cross_entropies(logits: &mut [f32], targets: &[u32]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::cpu::{self, Level};
+    use crate::element::Bf16;
 
     #[test]
     fn exponential() {
@@ -207,7 +224,7 @@ mod tests {
                 .sum()
         };
         let mut gradient = logits.clone();
-        let found = cross_entropy_rows(&mut gradient, &targets, &weights, true);
+        let found = cross_entropy_rows::<f32>(&mut gradient, &targets, &weights, true);
         assert!((found - loss(&logits)).abs() < 1e-5);
         for i in 0..rows * v {
             let mut up = logits.clone();
@@ -218,7 +235,12 @@ mod tests {
             assert!((slope - f64::from(gradient[i])).abs() < 1e-4, "{i}: {slope} {}", gradient[i]);
         }
         let mut only = logits.clone();
-        assert_eq!(cross_entropy_rows(&mut only, &targets, &weights, false), found);
+        assert_eq!(cross_entropy_rows::<f32>(&mut only, &targets, &weights, false), found);
+        let mut rounded = logits.clone();
+        assert_eq!(cross_entropy_rows::<Bf16>(&mut rounded, &targets, &weights, true), found);
+        for (rounded, exact) in gradients::<Bf16>(&rounded, v).iter().zip(&gradient) {
+            assert_eq!(*rounded, Bf16::new(*exact));
+        }
         let each = cross_entropies(&mut logits.clone(), &targets);
         let sum: f64 = each.iter().zip(&weights).map(|(loss, weight)| loss * f64::from(*weight)).sum();
         assert!(each.len() == rows && (sum - found).abs() < 1e-9, "{each:?}");

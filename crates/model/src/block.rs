@@ -2,13 +2,13 @@
 
 use crate::batch::Site;
 use crate::held::Held;
-use crate::workspace::BlockActivations;
+use crate::workspace::{Activations, BlockActivations, Keep};
 use crate::{Batch, Config, Dropout, Model, Params, Workspace, lstm};
 use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
-    Precision, ROW_BLOCK, RightOperand, add_bias, column_sums, gelu_bias_backward, gelu_forward, gemm,
-    residual_norm_backward, residual_norm_forward,
+    Bf16, Element, Precision, ROW_BLOCK, RightOperand, column_sums, gelu_bias_backward, gelu_forward, gemm,
+    residual_norm_backward, residual_norm_forward, round_all,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
@@ -25,35 +25,53 @@ pub fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut 
 /// As [`forward`], keeping the activations for [`backward`] though there is no dropout: for checks of gradients.
 pub(crate) fn run(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: bool, ws: &mut Workspace) {
     let config = &model.config;
-    let n = batch.n_tokens();
-    ws.prepare(config, n, keep);
+    ws.prepare(config, batch.n_tokens(), keep);
     batch.row_ids(config.n_positions, &mut ws.row_ids);
-    if config.n_units.is_some() {
-        return lstm::forward(model, batch, dropout, keep, ws);
+    match (config.n_units, ws.precision) {
+        (Some(_), _) => lstm::forward(model, batch, dropout, keep, ws),
+        (None, Precision::F32) => blocks_forward::<f32>(model, batch, dropout, keep, ws),
+        (None, Precision::Bf16) => blocks_forward::<Bf16>(model, batch, dropout, keep, ws),
     }
-    embed(model, &batch.tokens, &batch.positions, dropout, &ws.row_ids, &mut ws.embedded);
+}
+
+fn blocks_forward<E: Keep>(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: bool, ws: &mut Workspace) {
+    let config = &model.config;
+    let Workspace { held, row_ids, hidden, kept, .. } = ws;
+    let Activations { embedded, blocks, activated, .. } = E::of(kept);
+    embed(model, &batch.tokens, &batch.positions, dropout, row_ids, hidden);
+    let rows = ROW_BLOCK * config.n_embd;
+    hidden.par_chunks(rows).zip(embedded.par_chunks_mut(rows)).for_each(|(from, to)| round_all(from, to));
+    lap("embedding");
     for l in 0..config.n_layer {
-        let at = if keep { l } else { l % 2 };
-        let (input, block) = input_and_block(&ws.embedded, &mut ws.blocks, l, at, keep);
-        let weights = Weights { params: &model.params, held: ws.held.as_ref(), precision: ws.precision, l };
-        block_forward(config, &model.params.block(l), batch, dropout, &weights, &ws.row_ids, input, block);
-        ws.last = at;
+        let (input, block) = input_and_block(embedded, blocks, l, keep);
+        let weights = Weights { params: &model.params, held: held.as_ref(), precision: E::PRECISION, l };
+        block_forward(
+            config,
+            &model.params.block(l),
+            batch,
+            dropout,
+            &weights,
+            row_ids,
+            hidden,
+            input,
+            block,
+            activated,
+        );
     }
 }
 
 /// The input of block `l` and the place of its activations.
-fn input_and_block<'a>(
-    embedded: &'a [f32],
-    blocks: &'a mut [BlockActivations],
+fn input_and_block<'a, E>(
+    embedded: &'a [E],
+    blocks: &'a mut [BlockActivations<E>],
     l: usize,
-    at: usize,
     keep: bool,
-) -> (&'a [f32], &'a mut BlockActivations) {
+) -> (&'a [E], &'a mut BlockActivations<E>) {
     if l == 0 {
         return (embedded, &mut blocks[0]);
     }
-    let before = if keep { l - 1 } else { 1 - at };
-    let [from, to] = blocks.get_disjoint_mut([before, at]).expect("two different blocks");
+    let at = |l: usize| if keep { l } else { l % 2 };
+    let [from, to] = blocks.get_disjoint_mut([at(l - 1), at(l)]).expect("two different blocks");
     (&from.out, to)
 }
 
@@ -117,13 +135,13 @@ pub(crate) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    /// `y = x w` for x: (N, in), y: (N, out).
-    fn forward(&self, which: usize, x: ArrayView2<f32>, y: ArrayViewMut2<f32>) {
-        self.operand(Params::number(self.l, which), false).gemm(x, false, y);
+    /// `y = x w`, and `bias` (out) added to each row unless it is empty, for x: (N, in), y: (N, out).
+    fn forward(&self, which: usize, x: ArrayView2<impl Element>, bias: &[f32], y: ArrayViewMut2<impl Element>) {
+        self.operand(Params::number(self.l, which), false).gemm_and_bias(x, false, bias, y);
     }
 
     /// `dx (+)= dy w^T` for dy: (N, out), dx: (N, in).
-    fn backward(&self, which: usize, dy: ArrayView2<f32>, accumulate: bool, dx: ArrayViewMut2<f32>) {
+    fn backward(&self, which: usize, dy: ArrayView2<impl Element>, accumulate: bool, dx: ArrayViewMut2<impl Element>) {
         self.operand(Params::number(self.l, which), true).gemm(dy, accumulate, dx);
     }
 
@@ -135,15 +153,18 @@ impl Weights<'_> {
     }
 }
 
-fn block_forward(
+/// `hidden` (N, C): on entry the block's input, which `input` is too, on return its output.
+fn block_forward<E: Keep>(
     config: &Config,
     p: &[&[f32]],
     batch: &Batch,
     dropout: Option<Dropout>,
     weights: &Weights,
     row_ids: &[u64],
-    input: &[f32],
-    b: &mut BlockActivations,
+    hidden: &mut [f32],
+    input: &[E],
+    b: &mut BlockActivations<E>,
+    activated: &mut [E],
 ) {
     let &Weights { precision, l, .. } = weights;
     let &[_, b_qkv, _, b_proj, gain_1, shift_1, _, b_fc, _, b_out, gain_2, shift_2] = p else {
@@ -151,9 +172,8 @@ fn block_forward(
     };
     let (n, c) = (batch.n_tokens(), config.n_embd);
     let epsilon = config.layer_norm_epsilon;
-    weights.forward(W_QKV, view(input, n, c), view_mut(&mut b.qkv, n, 3 * c));
+    weights.forward(W_QKV, view(input, n, c), b_qkv, view_mut(&mut b.qkv, n, 3 * c));
     lap_product("attn.c_attn forward", n, c, 3 * c);
-    b.qkv.par_chunks_mut(ROW_BLOCK * 3 * c).for_each(|rows| add_bias(rows, b_qkv));
     attention::forward(
         &attention_shape(config, batch, dropout, l, precision),
         &b.qkv,
@@ -161,11 +181,11 @@ fn block_forward(
         &mut b.log_sums,
     );
     lap("attention forward");
-    weights.forward(W_PROJ, view(&b.attended, n, c), view_mut(&mut b.sum_1, n, c));
+    weights.forward(W_PROJ, view(&b.attended, n, c), &[], view_mut(&mut b.sum_1, n, c));
     lap_product("attn.c_proj forward", n, c, c);
     let mask = Dropout::mask(dropout, l, Site::AttentionBranch, config.resid_pdrop);
     residual_norm_forward(
-        input,
+        hidden,
         &mut b.sum_1,
         b_proj,
         mask,
@@ -177,16 +197,16 @@ fn block_forward(
         &mut b.stats_1,
     );
     lap("norms forward");
-    weights.forward(W_FC, view(&b.middle, n, c), view_mut(&mut b.fc, n, 4 * c));
+    weights.forward(W_FC, view(&b.middle, n, c), b_fc, view_mut(&mut b.fc, n, 4 * c));
     lap_product("mlp.c_fc forward", n, c, 4 * c);
     let rows = ROW_BLOCK * 4 * c;
-    b.fc.par_chunks_mut(rows).zip(b.activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, b_fc, out));
+    b.fc.par_chunks(rows).zip(activated.par_chunks_mut(rows)).for_each(|(fc, out)| gelu_forward(fc, out));
     lap("activation forward");
-    weights.forward(W_OUT, view(&b.activated, n, 4 * c), view_mut(&mut b.sum_2, n, c));
+    weights.forward(W_OUT, view(activated, n, 4 * c), &[], view_mut(&mut b.sum_2, n, c));
     lap_product("mlp.c_proj forward", n, 4 * c, c);
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_forward(
-        &b.middle,
+        hidden,
         &mut b.sum_2,
         b_out,
         mask,
@@ -216,36 +236,36 @@ pub fn backward_while(
     grads: &mut Params,
     mut is_final: impl FnMut(&Params, usize),
 ) {
-    let config = &model.config;
-    if config.n_units.is_some() {
-        lstm::backward(model, batch, dropout, ws, grads);
-        return is_final(grads, 0);
+    match (model.config.n_units, ws.precision) {
+        (Some(_), _) => lstm::backward(model, batch, dropout, ws, grads),
+        (None, Precision::F32) => blocks_backward::<f32>(model, batch, dropout, ws, grads, &mut is_final),
+        (None, Precision::Bf16) => blocks_backward::<Bf16>(model, batch, dropout, ws, grads, &mut is_final),
     }
-    for l in (0..config.n_layer).rev() {
-        let (before, rest) = ws.blocks.split_at_mut(l);
-        let input = before.last().map_or(&ws.embedded[..], |b| &b.out[..]);
-        block_backward(
-            config,
-            &model.params.block(l),
-            grads.block_mut(l),
-            batch,
-            dropout,
-            &Weights { params: &model.params, held: ws.held.as_ref(), precision: ws.precision, l },
-            &ws.row_ids,
-            input,
-            &rest[0],
-            &mut ws.d_hidden,
-            &mut ws.d_branch,
-            &mut ws.d_wide,
-        );
-        is_final(grads, grads.layout.tensors[Params::number(l, 0)].range.start);
-    }
-    embed_backward(model, &batch.tokens, &batch.positions, dropout, &ws.row_ids, &mut ws.d_hidden, grads);
     is_final(grads, 0);
 }
 
+fn blocks_backward<E: Keep>(
+    model: &Model,
+    batch: &Batch,
+    dropout: Option<Dropout>,
+    ws: &mut Workspace,
+    grads: &mut Params,
+    mut is_final: impl FnMut(&Params, usize),
+) {
+    let config = &model.config;
+    let Workspace { held, row_ids, kept, d_hidden, .. } = ws;
+    let kept = E::of(kept);
+    for l in (0..config.n_layer).rev() {
+        let weights = Weights { params: &model.params, held: held.as_ref(), precision: E::PRECISION, l };
+        let block = grads.block_mut(l);
+        block_backward(config, &model.params.block(l), block, batch, dropout, &weights, row_ids, kept, d_hidden);
+        is_final(grads, grads.layout.tensors[Params::number(l, 0)].range.start);
+    }
+    embed_backward(model, &batch.tokens, &batch.positions, dropout, row_ids, d_hidden, grads);
+}
+
 /// `d` (N, C): on entry the gradient of the block's output, on return of its input.
-fn block_backward(
+fn block_backward<E: Keep>(
     config: &Config,
     p: &[&[f32]],
     g: [&mut [f32]; crate::params::PER_BLOCK],
@@ -253,11 +273,8 @@ fn block_backward(
     dropout: Option<Dropout>,
     weights: &Weights,
     row_ids: &[u64],
-    input: &[f32],
-    b: &BlockActivations,
+    kept: &mut Activations<E>,
     d: &mut [f32],
-    d_branch: &mut [f32],
-    d_wide: &mut [f32],
 ) {
     let &Weights { precision, l, .. } = weights;
     let &[_, _, _, _, gain_1, _, _, _, _, _, gain_2, _] = p else { unreachable!("a block has twelve tensors") };
@@ -276,23 +293,20 @@ fn block_backward(
         g_shift_2,
     ] = g;
     let (n, c) = (batch.n_tokens(), config.n_embd);
+    let Activations { embedded, blocks, activated, d_branch, d_wide, .. } = kept;
+    let (input, b) = input_and_block(embedded, blocks, l, true);
 
     let mask = Dropout::mask(dropout, l, Site::MlpBranch, config.resid_pdrop);
     residual_norm_backward(d, &b.sum_2, &b.stats_2, mask, row_ids, gain_2, d_branch, g_gain_2, g_shift_2, g_b_out);
     lap("norms backward");
     let d_fc = &mut d_wide[..n * 4 * c];
-    gemm(
-        precision,
-        view(&b.activated, n, 4 * c).reversed_axes(),
-        view(d_branch, n, c),
-        true,
-        view_mut(g_w_out, 4 * c, c),
-    );
-    lap_product("mlp.c_proj d_weight", 4 * c, n, c);
     weights.backward(W_OUT, view(d_branch, n, c), false, view_mut(d_fc, n, 4 * c));
     lap_product("mlp.c_proj d_input", n, c, 4 * c);
-    gelu_bias_backward(d_fc, &b.fc, g_b_fc);
+    gelu_bias_backward(d_fc, &b.fc, activated, g_b_fc);
     lap("activation backward");
+    let activated = view(activated, n, 4 * c);
+    gemm(precision, activated.reversed_axes(), view(d_branch, n, c), true, view_mut(g_w_out, 4 * c, c));
+    lap_product("mlp.c_proj d_weight", 4 * c, n, c);
     gemm(precision, view(&b.middle, n, c).reversed_axes(), view(d_fc, n, 4 * c), true, view_mut(g_w_fc, c, 4 * c));
     lap_product("mlp.c_fc d_weight", c, n, 4 * c);
     weights.backward(W_FC, view(d_fc, n, 4 * c), true, view_mut(d, n, c));
@@ -347,10 +361,10 @@ pub(crate) fn embed_backward(
     lap("embedding");
 }
 
-pub(crate) fn view(data: &[f32], rows: usize, cols: usize) -> ArrayView2<'_, f32> {
+pub(crate) fn view<E>(data: &[E], rows: usize, cols: usize) -> ArrayView2<'_, E> {
     ArrayView2::from_shape((rows, cols), &data[..rows * cols]).expect("sizes agree")
 }
 
-pub(crate) fn view_mut(data: &mut [f32], rows: usize, cols: usize) -> ArrayViewMut2<'_, f32> {
+pub(crate) fn view_mut<E>(data: &mut [E], rows: usize, cols: usize) -> ArrayViewMut2<'_, E> {
     ArrayViewMut2::from_shape((rows, cols), &mut data[..rows * cols]).expect("sizes agree")
 }

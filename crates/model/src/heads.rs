@@ -3,10 +3,10 @@
 use crate::batch::Site;
 use crate::block::{view, view_mut};
 use crate::held::Held;
-use crate::workspace::head_rows;
+use crate::workspace::{Keep, head_rows};
 use crate::{Dropout, Model, Params, Workspace};
 use gpt1_kernels::profile::{lap, lap_product};
-use gpt1_kernels::{Precision, cross_entropies, cross_entropy_rows, gemm};
+use gpt1_kernels::{Bf16, Element, Precision, cross_entropies, cross_entropy_rows, gemm, gradients, round_all};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -15,7 +15,14 @@ use gpt1_kernels::{Precision, cross_entropies, cross_entropy_rows, gemm};
 ///
 /// # Panics
 /// If a target with a weight is not in the vocabulary, or, with `grads`, if the forward pass was one for evaluation.
-pub fn lm_loss(
+pub fn lm_loss(model: &Model, targets: &[u32], weights: &[f32], ws: &mut Workspace, grads: Option<&mut Params>) -> f64 {
+    match ws.precision {
+        Precision::F32 => lm_loss_in::<f32>(model, targets, weights, ws, grads),
+        Precision::Bf16 => lm_loss_in::<Bf16>(model, targets, weights, ws, grads),
+    }
+}
+
+fn lm_loss_in<E: Keep>(
     model: &Model,
     targets: &[u32],
     weights: &[f32],
@@ -28,16 +35,17 @@ pub fn lm_loss(
     if rows.is_empty() {
         return 0.0;
     }
-    let Workspace { precision, held, blocks, last, d_hidden, logits, rows: gathered, .. } = ws;
-    let precision = *precision;
+    let Workspace { held, hidden, d_hidden, kept, logits, .. } = ws;
+    let (precision, gathered) = (E::PRECISION, &mut E::of(kept).rows);
     let operand = |transposed| Held::operand(held.as_ref(), precision, 0, embedding, transposed);
     let to_logits = operand(true);
     let to_hidden = grads.is_some().then(|| operand(false));
+    let mut d_rows = Vec::new();
     let mut loss = 0.0;
     let n_chunks = rows.len().div_ceil(head_rows(v));
     for rows in rows.chunks(rows.len().div_ceil(n_chunks)) {
         let n = rows.len();
-        gather(&blocks[*last].out, rows, c, gathered);
+        gather(hidden, rows, c, gathered);
         logits.resize(logits.len().max(n * v), 0.0);
         let logits = &mut logits[..n * v];
         lap("head, gathering rows");
@@ -45,23 +53,18 @@ pub fn lm_loss(
         lap_product("head, logits", n, c, v);
         let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
         let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
-        loss += cross_entropy_rows(logits, &targets, &weights, grads.is_some());
+        loss += cross_entropy_rows::<E>(logits, &targets, &weights, grads.is_some());
         lap("head, loss");
         if let (Some(grads), Some(to_hidden)) = (grads.as_deref_mut(), &to_hidden) {
-            let d_embedding = &mut grads.data[..v * c];
-            gemm(
-                precision,
-                view(logits, n, v).reversed_axes(),
-                view(gathered, n, c),
-                true,
-                view_mut(d_embedding, v, c),
-            );
+            let d_logits = gradients::<E>(logits, v);
+            let d_embedding = view_mut(&mut grads.data[..v * c], v, c);
+            gemm(precision, d_logits.reversed_axes(), view(gathered, n, c), true, d_embedding);
             lap_product("head, d_embedding", v, n, c);
-            // The gathered rows are done with: their place takes the gradient.
-            to_hidden.gemm(view(logits, n, v), false, view_mut(gathered, n, c));
+            d_rows.resize(n * c, 0.0);
+            to_hidden.gemm(d_logits, false, view_mut(&mut d_rows, n, c));
             lap_product("head, d_hidden", n, v, c);
-            for (i, row) in rows.iter().enumerate() {
-                gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], &gathered[i * c..(i + 1) * c]);
+            for (row, d) in rows.iter().zip(d_rows.chunks_exact(c)) {
+                gpt1_kernels::add(&mut d_hidden[row * c..(row + 1) * c], d);
             }
             lap("head, gathering rows");
         }
@@ -78,15 +81,15 @@ pub fn log_probabilities(model: &Model, rows: &[usize], targets: &[u32], ws: &mu
     assert_eq!(rows.len(), targets.len(), "a target for each row");
     let (c, v) = (model.config.n_embd, model.config.vocab_size);
     let embedding = view(model.params.token_embedding(), v, c);
-    let Workspace { precision, held, blocks, last, logits, rows: gathered, .. } = ws;
+    let Workspace { precision, held, hidden, logits, .. } = ws;
     let to_logits = Held::operand(held.as_ref(), *precision, 0, embedding, true);
-    let mut found = Vec::with_capacity(rows.len());
+    let (mut found, mut gathered) = (Vec::with_capacity(rows.len()), Vec::<f32>::new());
     for (rows, targets) in rows.chunks(head_rows(v)).zip(targets.chunks(head_rows(v))) {
         let n = rows.len();
-        gather(&blocks[*last].out, rows, c, gathered);
+        gather(hidden, rows, c, &mut gathered);
         logits.resize(logits.len().max(n * v), 0.0);
         let logits = &mut logits[..n * v];
-        to_logits.gemm(view(gathered, n, c), false, view_mut(logits, n, v));
+        to_logits.gemm(view(&gathered, n, c), false, view_mut(logits, n, v));
         found.extend(cross_entropies(logits, targets).into_iter().map(|loss| -loss));
     }
     found
@@ -95,7 +98,7 @@ pub fn log_probabilities(model: &Model, rows: &[usize], targets: &[u32], ws: &mu
 /// Logits (rows, V) of some rows of the last forward pass.
 pub fn logits(model: &Model, rows: &[usize], ws: &Workspace) -> Vec<f32> {
     let (c, v) = (model.config.n_embd, model.config.vocab_size);
-    let mut gathered = Vec::new();
+    let mut gathered = Vec::<f32>::new();
     gather(ws.hidden(), rows, c, &mut gathered);
     let mut out = vec![0.0; rows.len() * v];
     let embedding = view(model.params.token_embedding(), v, c);
@@ -109,10 +112,10 @@ pub fn logits(model: &Model, rows: &[usize], ws: &Workspace) -> Vec<f32> {
     out
 }
 
-fn gather(hidden: &[f32], rows: &[usize], c: usize, into: &mut Vec<f32>) {
-    into.clear();
-    for row in rows {
-        into.extend_from_slice(&hidden[row * c..(row + 1) * c]);
+fn gather<E: Element>(hidden: &[f32], rows: &[usize], c: usize, into: &mut Vec<E>) {
+    into.resize(rows.len() * c, E::default());
+    for (row, to) in rows.iter().zip(into.chunks_exact_mut(c)) {
+        round_all(&hidden[row * c..(row + 1) * c], to);
     }
 }
 

@@ -33,13 +33,15 @@ pub(crate) struct Activations {
     steps: Steps,
     /// (N) the rows' tokens.
     tokens: Vec<u32>,
+    /// (N, C) their embeddings.
+    embedded: Vec<f32>,
     /// (N, 4U) the gates' values; in backward, the gradients of their sums.
     gates: Vec<f32>,
     /// (B + N, U) B rows of zeros, then the cells: what precedes the first step stands where that of any other does.
     cells: Vec<f32>,
     /// (B + N, U) the same of the outputs.
     outputs: Vec<f32>,
-    /// (N, C) outputs projected.
+    /// (N, C) outputs projected; in backward, the gradients of that.
     projected: Vec<f32>,
     /// (N, U) gradients of the outputs.
     d_outputs: Vec<f32>,
@@ -57,10 +59,10 @@ const W_PROJ: usize = 4;
 const B_PROJ: usize = 5;
 
 impl Activations {
-    /// Values that a token takes at most, here and in the workspace's buffers that are used (one of C is counted there).
+    /// Values that a token takes at most.
     pub(crate) fn values_per_token(c: usize, u: usize, training: bool) -> usize {
         // Sequences have a token at least, so B is at most N.
-        4 * u + 2 * 2 * u + 2 * c + 2 + if training { 3 * u + 2 * c } else { 0 }
+        4 * u + 2 * 2 * u + 2 * c + 2 + if training { 3 * u } else { 0 }
     }
 
     fn resize(&mut self, c: usize, u: usize, training: bool) {
@@ -70,6 +72,7 @@ impl Activations {
             states.resize((b + n) * u, 0.0);
             states[..b * u].fill(0.0);
         }
+        self.embedded.resize(n * c, 0.0);
         self.projected.resize(n * c, 0.0);
         if training {
             self.d_outputs.resize(n * u, 0.0);
@@ -116,10 +119,10 @@ impl Steps {
 /// Computes the hidden states (N, C) of a batch into the workspace, which is prepared for it; `keep`: for [`backward`].
 pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, keep: bool, ws: &mut Workspace) {
     let (n, c, u) = sizes(model, batch);
-    let Workspace { precision, held, row_ids, embedded, blocks, last, lstm, .. } = ws;
+    let Workspace { precision, held, row_ids, hidden, lstm, .. } = ws;
     lstm.steps.fill(batch);
     lstm.resize(c, u, keep);
-    let Activations { steps, tokens, gates, cells, outputs, projected, .. } = lstm;
+    let Activations { steps, tokens, embedded, gates, cells, outputs, projected, .. } = lstm;
     let weights = Weights { params: &model.params, held: held.as_ref(), precision: *precision, l: 0 };
 
     tokens.clear();
@@ -160,9 +163,8 @@ pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ke
             mask.apply(*id, x);
         }
     });
-    *last = 0;
     for (row, x) in steps.order.iter().zip(projected.chunks_exact(c)) {
-        blocks[0].out[*row as usize * c..][..c].copy_from_slice(x);
+        hidden[*row as usize * c..][..c].copy_from_slice(x);
     }
     lap("lstm output forward");
 }
@@ -170,27 +172,38 @@ pub(crate) fn forward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ke
 /// As [`crate::backward`], of an LSTM.
 pub(crate) fn backward(model: &Model, batch: &Batch, dropout: Option<Dropout>, ws: &mut Workspace, grads: &mut Params) {
     let (n, c, u) = sizes(model, batch);
-    let Workspace { precision, held, row_ids, embedded, d_hidden, d_branch, lstm, .. } = ws;
+    let Workspace { precision, held, row_ids, d_hidden, lstm, .. } = ws;
     let precision = *precision;
-    let Activations { steps, tokens, gates, cells, outputs, d_outputs, outputs_before, d_cells, .. } = lstm;
+    let Activations {
+        steps,
+        tokens,
+        embedded,
+        gates,
+        cells,
+        outputs,
+        projected: d_projected,
+        d_outputs,
+        outputs_before,
+        d_cells,
+    } = lstm;
     let weights = Weights { params: &model.params, held: held.as_ref(), precision, l: 0 };
     let [g_w_ih, g_w_hh, g_bias, g_w_proj, g_b_proj] = grads.lstm_mut();
 
     let mask = Dropout::mask(dropout, 0, Site::LstmOutput, model.config.resid_pdrop);
     let from = steps.order.par_iter().with_min_len(ROW_BLOCK).zip(&*row_ids);
-    d_branch.par_chunks_mut(c).zip(from).for_each(|(d, (row, id))| {
+    d_projected.par_chunks_mut(c).zip(from).for_each(|(d, (row, id))| {
         d.copy_from_slice(&d_hidden[*row as usize * c..][..c]);
         if let Some(mask) = &mask {
             mask.apply(*id, d);
         }
     });
-    column_sums(d_branch, g_b_proj);
+    column_sums(d_projected, g_b_proj);
     lap("lstm output backward");
     let first = steps.rows(0).len() * u;
     let outputs_here = view(&outputs[first..], n, u);
-    gemm(precision, outputs_here.reversed_axes(), view(d_branch, n, c), true, view_mut(g_w_proj, u, c));
+    gemm(precision, outputs_here.reversed_axes(), view(d_projected, n, c), true, view_mut(g_w_proj, u, c));
     lap_product("lstm.c_proj d_weight", u, n, c);
-    weights.operand(W_PROJ, true).gemm(view(d_branch, n, c), false, view_mut(d_outputs, n, u));
+    weights.operand(W_PROJ, true).gemm(view(d_projected, n, c), false, view_mut(d_outputs, n, u));
     lap_product("lstm.c_proj d_input", n, c, u);
 
     let to_outputs = packed(&weights, true);

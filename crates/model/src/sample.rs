@@ -129,21 +129,22 @@ fn step_block(config: &Config, p: &[&[f32]], matrices: &[Matrix], cache: &mut [V
     attention::one_query(config.n_head, &qkv[..c], &cache[0], &cache[1], &mut attended);
     let mut branch = vec![0.0; c];
     to_branch.row_product(&attended, &mut branch);
-    let middle = norm(config, &x, branch, b_proj, gain_1, shift_1);
+    let middle = norm(config, x, branch, b_proj, gain_1, shift_1);
     let mut fc = vec![0.0; 4 * c];
     to_fc.row_product(&middle, &mut fc);
+    gpt1_kernels::add(&mut fc, b_fc);
     let mut activated = vec![0.0; 4 * c];
-    gpt1_kernels::gelu_forward(&mut fc, b_fc, &mut activated);
+    gpt1_kernels::gelu_forward(&fc, &mut activated);
     let mut branch = vec![0.0; c];
     to_out.row_product(&activated, &mut branch);
-    norm(config, &middle, branch, b_out, gain_2, shift_2)
+    norm(config, middle, branch, b_out, gain_2, shift_2)
 }
 
-fn norm(config: &Config, x: &[f32], mut branch: Vec<f32>, bias: &[f32], gain: &[f32], shift: &[f32]) -> Vec<f32> {
+fn norm(config: &Config, mut x: Vec<f32>, mut branch: Vec<f32>, bias: &[f32], gain: &[f32], shift: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     let mut stats = [NormStats::default()];
     let epsilon = config.layer_norm_epsilon;
-    residual_norm_forward(x, &mut branch, bias, None, &[0], gain, shift, epsilon, &mut out, &mut stats);
+    residual_norm_forward(&mut x, &mut branch, bias, None, &[0], gain, shift, epsilon, &mut out, &mut stats);
     out
 }
 

@@ -4,6 +4,7 @@
 //! window is n_ctx + 1 tokens: all but the last are inputs, all but the first targets.
 
 use gpt1_artifacts::progress::Progress;
+use gpt1_kernels::profile::in_pool;
 use gpt1_model::{Batch, Dropout, Model, Workspace, backward_while, forward, lm_loss};
 use gpt1_ranks::Ranks;
 use gpt1_shard::Tokens;
@@ -74,6 +75,17 @@ impl Portion<'_> {
 /// and each window's dropout mask are those of the whole update. `None` if a signal has come ([`gpt1_training::Exchange::signal`])
 /// between micro-batches.
 pub fn gradients(
+    model: &Model,
+    portion: &Portion,
+    micro_batch_size: usize,
+    dropout: Dropout,
+    scratch: &mut Scratch,
+    grads: &mut Gradients,
+) -> Option<f64> {
+    in_pool(|| gradients_here(model, portion, micro_batch_size, dropout, scratch, grads))
+}
+
+fn gradients_here(
     model: &Model,
     portion: &Portion,
     micro_batch_size: usize,

@@ -122,7 +122,7 @@ pub fn matrix_ceiling(precision: Precision) -> f64 {
     let (m, k, n) = (2048, 768, 3072);
     let matrix =
         |rows, cols| Array2::from_shape_fn((rows, cols), |(i, j)| ((i * 31 + j * 17) % 64) as f32 / 64.0 - 0.5);
-    let (a, b, mut c) = (matrix(m, k), matrix(k, n), Array2::zeros((m, n)));
+    let (a, b, mut c) = (matrix(m, k), matrix(k, n), Array2::<f32>::zeros((m, n)));
     let seconds = best_of(8, || gemm(precision, a.view(), b.view(), false, c.view_mut()));
     2.0 * (m * k * n) as f64 / seconds / 1e9
 }

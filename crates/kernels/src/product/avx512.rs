@@ -3,13 +3,14 @@
 
 use super::{Kernel, Write};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
-    _mm512_setzero_ps, _mm512_storeu_ps, _mm512_stream_ps,
+    __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_stream_ps,
+    _mm512_stream_si512,
 };
 
 const MR: usize = 14;
-const NR: usize = 32;
+pub(super) const NR: usize = 32;
 
 type Tile = [[__m512; 2]; MR];
 
@@ -116,39 +117,99 @@ unsafe fn store(sums: &Tile, c: *mut f32, accumulate: bool) {
     }
 }
 
-/// As [`super::write_strip`].
+/// Whether the CPU converts to bf16 by instructions of AVX-512.
+pub(super) fn converts() -> bool {
+    is_x86_feature_detected!("avx512bf16") && crate::cpu::level() >= crate::cpu::Level::Avx512
+}
+
+/// The first `n` lanes of a vector of f32.
+fn first(n: usize) -> u16 {
+    if n < 16 { (1 << n) - 1 } else { u16::MAX }
+}
+
+/// Two vectors of one row of a strip or of the bias: NR columns, of which the masks leave some.
 ///
 /// # Safety
-/// The CPU has AVX-512F; `strip` holds the rows; c: so many rows of so many values, `ld` apart, which nobody else reads or
-/// writes meanwhile.
+/// The CPU has AVX-512F; what the masks leave can be read.
+#[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn write_strip(
+unsafe fn two(x: *const f32, [low, high]: [u16; 2]) -> [__m512; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [_mm512_maskz_loadu_ps(low, x), _mm512_maskz_loadu_ps(high, x.wrapping_add(16))] }
+}
+
+/// As [`super::write_strip`], of f32.
+///
+/// # Safety
+/// The CPU has AVX-512F; `strip` holds the rows, of NR values each; c: so many rows of so many values, `ld` apart, which nobody
+/// else reads or writes meanwhile; `bias` is empty or has so many values.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn write_f32(
     strip: &[f32],
-    nr: usize,
     c: *mut f32,
     ld: usize,
     (rows, cols): (usize, usize),
     write: Write,
+    bias: &[f32],
 ) {
-    const LANES: usize = 16;
-    let is_stream = write == Write::Stream && c.align_offset(64) == 0 && ld.is_multiple_of(LANES);
+    let masks = [first(cols), first(cols.saturating_sub(16))];
+    let is_stream = write == Write::Stream && cols == NR && c.align_offset(64) == 0 && ld.is_multiple_of(16);
+    // SAFETY: the bias has as many values as the masks leave, or is not read.
+    let bias = unsafe { two(bias.as_ptr(), if bias.is_empty() { [0; 2] } else { masks }) };
     for row in 0..rows {
-        for col in (0..cols).step_by(LANES) {
-            // SAFETY: `mask` leaves out what lies beyond the columns; stores that go around the caches are of whole, aligned vectors.
-            unsafe {
-                let (from, to) = (strip.as_ptr().add(row * nr + col), c.add(row * ld + col));
-                if cols - col < LANES {
-                    let mask = (1 << (cols - col)) - 1;
-                    let v = _mm512_maskz_loadu_ps(mask, from);
-                    let v = if write == Write::Add { _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, to)) } else { v };
-                    _mm512_mask_storeu_ps(to, mask, v);
-                } else if is_stream {
-                    _mm512_stream_ps(to, _mm512_loadu_ps(from));
-                } else if write == Write::Add {
-                    _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(from), _mm512_loadu_ps(to)));
-                } else {
-                    _mm512_storeu_ps(to, _mm512_loadu_ps(from));
-                }
+        // SAFETY: the strip has such a row of NR values; of c, the masks leave the columns that are there; stores that go around the
+        // caches are of whole, aligned vectors.
+        unsafe {
+            let to = c.add(row * ld);
+            let mut v = two(strip.as_ptr().add(row * NR), [u16::MAX; 2]);
+            v = [_mm512_add_ps(v[0], bias[0]), _mm512_add_ps(v[1], bias[1])];
+            if write == Write::Add {
+                let before = two(to, masks);
+                v = [_mm512_add_ps(v[0], before[0]), _mm512_add_ps(v[1], before[1])];
+            }
+            if is_stream {
+                _mm512_stream_ps(to, v[0]);
+                _mm512_stream_ps(to.add(16), v[1]);
+            } else {
+                _mm512_mask_storeu_ps(to, masks[0], v[0]);
+                _mm512_mask_storeu_ps(to.wrapping_add(16), masks[1], v[1]);
+            }
+        }
+    }
+    if is_stream {
+        _mm_sfence();
+    }
+}
+
+/// As [`super::write_strip`], of bf16, which are set.
+///
+/// # Safety
+/// As [`write_f32`], and the CPU has AVX-512-BF16 and BW; c: values of 16 bits.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn write_bf16(
+    strip: &[f32],
+    c: *mut i16,
+    ld: usize,
+    (rows, cols): (usize, usize),
+    write: Write,
+    bias: &[f32],
+) {
+    let masks = [first(cols), first(cols.saturating_sub(16))];
+    let is_stream = write == Write::Stream && cols == NR && c.align_offset(64) == 0 && ld.is_multiple_of(32);
+    // SAFETY: the bias has as many values as the masks leave, or is not read.
+    let bias = unsafe { two(bias.as_ptr(), if bias.is_empty() { [0; 2] } else { masks }) };
+    for row in 0..rows {
+        // SAFETY: as in [`write_f32`]; two views of the same 512 bits.
+        unsafe {
+            let to = c.add(row * ld);
+            let v = two(strip.as_ptr().add(row * NR), [u16::MAX; 2]);
+            let v = _mm512_cvtne2ps_pbh(_mm512_add_ps(v[1], bias[1]), _mm512_add_ps(v[0], bias[0]));
+            let v = std::mem::transmute::<__m512bh, __m512i>(v);
+            if is_stream {
+                _mm512_stream_si512(to.cast(), v);
+            } else {
+                let mask = u32::from(masks[0]) | u32::from(masks[1]) << 16;
+                _mm512_mask_storeu_epi16(to, mask, v);
             }
         }
     }

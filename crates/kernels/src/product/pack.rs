@@ -5,6 +5,7 @@
 //! transposed in registers.
 
 use super::Precision;
+use crate::element::Element;
 use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
@@ -40,7 +41,7 @@ pub(crate) fn bf16(x: f32) -> u32 {
 
 /// Packs the rows of `x` (R, K) into panels one after the other, with zeros for the rows and values that are missing. The
 /// work is shared out to the threads.
-pub(super) fn panels(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+pub(super) fn panels<E: Element>(layout: Layout, precision: Precision, x: ArrayView2<E>, words: &mut [u32]) {
     /// Panels and steps of a piece of work.
     const PIECE: (usize, usize) = (8, 512);
     let n_panels = x.nrows().div_ceil(layout.width).max(1);
@@ -59,22 +60,23 @@ pub(super) fn panels(layout: Layout, precision: Precision, x: ArrayView2<f32>, w
 }
 
 /// As [`panels`], on this thread.
-pub(super) fn panels_here(layout: Layout, precision: Precision, x: ArrayView2<f32>, words: &mut [u32]) {
+pub(super) fn panels_here<E: Element>(layout: Layout, precision: Precision, x: ArrayView2<E>, words: &mut [u32]) {
     let size = words.len() / x.nrows().div_ceil(layout.width).max(1);
     let mut panels: Vec<_> = words.chunks_mut(size.max(1)).collect();
     part(layout, precision, x, (0, 0), &mut panels);
 }
 
 /// Neighbouring panels from the given one on, and of each as many steps from the given one on as it has words.
-fn part(
+fn part<E: Element>(
     layout: Layout,
     precision: Precision,
-    x: ArrayView2<f32>,
+    x: ArrayView2<E>,
     (first, step): (usize, usize),
     panels: &mut [&mut [u32]],
 ) {
     /// Where columns are contiguous, so many steps of all panels before the next: a line of memory is read once.
-    const STEPS: usize = 16;
+    const STEPS: usize = 32;
+    let path = Path::new(precision, x);
     let steps = panels.first().map_or(0, |words| words.len() / layout.width);
     let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
     let at_once = if along_k { steps } else { STEPS };
@@ -85,20 +87,26 @@ fn part(
             prefetch(x, (first * layout.width, panels.len() * layout.width), (step + to, at_once), precision);
         }
         for (i, words) in panels.iter_mut().enumerate() {
-            panel(layout, precision, x, (first + i, step + from), &mut words[from * layout.width..to * layout.width]);
+            let words = &mut words[from * layout.width..to * layout.width];
+            panel(path, layout, precision, x, (first + i, step + from), words);
         }
     }
 }
 
 /// Asks for what the next steps read: lines a row of `x` transposed apart, which no hardware foresees.
 #[cfg(target_arch = "x86_64")]
-fn prefetch(x: ArrayView2<f32>, (row, n_rows): (usize, usize), (step, n_steps): (usize, usize), precision: Precision) {
+fn prefetch<E: Element>(
+    x: ArrayView2<E>,
+    (row, n_rows): (usize, usize),
+    (step, n_steps): (usize, usize),
+    precision: Precision,
+) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    const LINE: usize = 16;
+    let line = 64 / size_of::<E>();
     let rows = row..(row + n_rows).min(x.nrows());
     let values = precision.values_of_word();
     for k in step * values..((step + n_steps) * values).min(x.ncols()) {
-        for row in rows.clone().step_by(LINE) {
+        for row in rows.clone().step_by(line) {
             let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
             // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
@@ -106,47 +114,84 @@ fn prefetch(x: ArrayView2<f32>, (row, n_rows): (usize, usize), (step, n_steps): 
     }
 }
 
+/// What packs an operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Plain,
+}
+
+impl Path {
+    fn new<E: Element>(precision: Precision, x: ArrayView2<E>) -> Path {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
+            let along_rows = x.nrows() <= 1 || x.strides()[0] == 1;
+            let forward = x.strides().iter().all(|stride| *stride >= 0);
+            if forward && (along_k || along_rows) {
+                if precision == Precision::Bf16 && super::avx512::converts() {
+                    return Path::Avx512;
+                }
+                if E::PRECISION == Precision::F32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
+                    return Path::Avx2;
+                }
+            }
+        }
+        _ = (precision, x);
+        Path::Plain
+    }
+}
+
 /// Some steps of a panel.
-fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step): (usize, usize), words: &mut [u32]) {
+fn panel<E: Element>(
+    path: Path,
+    layout: Layout,
+    precision: Precision,
+    x: ArrayView2<E>,
+    (panel, step): (usize, usize),
+    words: &mut [u32],
+) {
     let steps = words.len() / layout.width;
     assert!(words.len() == steps * layout.width && steps.is_multiple_of(layout.group));
     let values = precision.values_of_word();
     let (row, k) = ((panel * layout.width).min(x.nrows()), (step * values).min(x.ncols()));
     let (rows, n_k) = (layout.width.min(x.nrows() - row), (steps * values).min(x.ncols() - k));
     #[cfg(target_arch = "x86_64")]
-    {
+    if path != Path::Plain {
         let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
-        let along_rows = x.nrows() <= 1 || x.strides()[0] == 1;
-        let forward = x.strides().iter().all(|stride| *stride >= 0);
-        if crate::cpu::level() >= crate::cpu::Level::Avx2 && forward && (along_k || along_rows) {
-            let (across, along) = (x.strides()[0].unsigned_abs(), x.strides()[1].unsigned_abs());
-            let source = Source {
-                x: x.as_ptr().wrapping_add(row * across + k * along),
-                rows,
-                k: n_k,
-                along_k,
-                stride: if along_k { across } else { along },
-                precision,
-            };
-            // SAFETY: the CPU has AVX2, or AVX-512 and its bf16; `source` describes a part of `x`, which has unit stride along one
-            // axis; `words` holds `steps` steps of the layout.
-            unsafe {
-                if precision == Precision::Bf16 && super::has_bf16() && is_x86_feature_detected!("avx512bf16") {
-                    avx512::panel(layout, &source, steps, words);
-                } else {
-                    avx2::panel(layout, &source, steps, words);
-                }
+        let (across, along) = (x.strides()[0].unsigned_abs(), x.strides()[1].unsigned_abs());
+        let source = Source {
+            x: x.as_ptr().wrapping_add(row * across + k * along),
+            rows,
+            k: n_k,
+            along_k,
+            stride: if along_k { across } else { along },
+            next: layout.width * across,
+            precision,
+        };
+        // SAFETY: `path` says that the CPU has the instructions; `source` describes a part of `x`, which has unit stride along one
+        // axis; `words` holds `steps` steps of the layout.
+        unsafe {
+            if path == Path::Avx512 {
+                avx512::panel(layout, &source, steps, words);
+            } else {
+                avx2::panel(layout, &source.cast(), steps, words);
             }
-            return;
         }
+        return;
     }
     words.fill(0);
     for (row, x) in x.slice(s![row..row + rows, k..k + n_k]).rows().into_iter().enumerate() {
         match precision {
-            Precision::F32 => x.iter().enumerate().for_each(|(step, x)| words[layout.at(row, step)] = x.to_bits()),
+            Precision::F32 => {
+                x.iter().enumerate().for_each(|(step, x)| words[layout.at(row, step)] = x.get().to_bits())
+            }
             Precision::Bf16 => {
                 for (i, x) in x.iter().enumerate() {
-                    words[layout.at(row, i / 2)] |= bf16(*x) << (i % 2 * 16);
+                    words[layout.at(row, i / 2)] |= bf16(x.get()) << (i % 2 * 16);
                 }
             }
         }
@@ -156,21 +201,36 @@ fn panel(layout: Layout, precision: Precision, x: ArrayView2<f32>, (panel, step)
 /// The rows of a panel: value k of a row is at `row * stride + k` where rows are contiguous (`along_k`), else at
 /// `k * stride + row`.
 #[cfg(target_arch = "x86_64")]
-struct Source {
-    x: *const f32,
+struct Source<E> {
+    x: *const E,
     rows: usize,
     k: usize,
     along_k: bool,
     stride: usize,
+    /// Values from a row to the one in the same place of the next panel, which is likely to be read next.
+    next: usize,
     precision: Precision,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<E: Element> Source<E> {
+    /// As f32, which they are.
+    fn cast(&self) -> Source<f32> {
+        assert!(E::PRECISION == Precision::F32);
+        let Source { x, rows, k, along_k, stride, next, precision } = *self;
+        Source { x: x.cast(), rows, k, along_k, stride, next, precision }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use super::{Layout, Source};
+    use crate::element::Element;
+    use crate::product::Precision;
     use std::arch::x86_64::{
-        __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
-        _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+        __m512, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32,
+        _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi16,
+        _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_shuffle_i32x4, _mm512_slli_epi32,
         _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
         _mm512_unpacklo_epi64,
     };
@@ -194,8 +254,8 @@ mod avx512 {
     /// # Safety
     /// The CPU has AVX-512 (F, BW) and AVX-512-BF16; the source describes memory that can be read; `words` holds `steps` steps
     /// of the layout.
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub(super) unsafe fn panel(layout: Layout, source: &Source, steps: usize, words: &mut [u32]) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    pub(super) unsafe fn panel<E: Element>(layout: Layout, source: &Source<E>, steps: usize, words: &mut [u32]) {
         let Layout { width, group } = layout;
         let by_row = group > 1;
         assert!(
@@ -245,19 +305,26 @@ mod avx512 {
     /// # Safety
     /// The source is contiguous along k and can be read.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn rows(source: &Source, row: usize, step: usize) -> [__m512i; LANES] {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn rows<E: Element>(source: &Source<E>, row: usize, step: usize) -> [__m512i; LANES] {
         let left = source.k.saturating_sub(2 * step);
         let (low, high) = (first(left), first(left.saturating_sub(LANES)));
-        let mut v = [_mm512_setzero_si512(); LANES];
-        for (i, v) in v.iter_mut().take(source.rows.saturating_sub(row)).enumerate() {
+        std::array::from_fn(|i| {
+            let [low, high] = if row + i < source.rows { [low, high] } else { [0; 2] };
             let from = source.x.wrapping_add((row + i) * source.stride + 2 * step);
-            // SAFETY: the masks leave out what lies beyond the row's values.
-            *v = unsafe {
-                both(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(LANES)))
-            };
-        }
-        v
+            // SAFETY: the masks leave out what lies beyond the rows and their values; a prefetch reads nothing that a program could see.
+            unsafe {
+                if E::PRECISION == Precision::Bf16 {
+                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next).cast());
+                    _mm512_maskz_loadu_epi16(u32::from(low) | u32::from(high) << LANES, from.cast())
+                } else {
+                    let from = from.cast::<f32>();
+                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next).cast());
+                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next + LANES).cast());
+                    both(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(LANES)))
+                }
+            }
+        })
     }
 
     /// Sixteen rows of each of sixteen steps, where the rows of one step are contiguous; zeros where the source has none.
@@ -265,22 +332,46 @@ mod avx512 {
     /// # Safety
     /// The source is contiguous along the rows and can be read.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn steps_of_rows(source: &Source, row: usize, step: usize) -> [__m512i; LANES] {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn steps_of_rows<E: Element>(source: &Source<E>, row: usize, step: usize) -> [__m512i; LANES] {
         let there = first(source.rows.saturating_sub(row));
-        // SAFETY: 32 values of 16 bits.
-        let in_turn = unsafe { _mm512_loadu_si512(IN_TURN.as_ptr().cast()) };
-        let mut v = [_mm512_setzero_si512(); LANES];
-        for (i, v) in v.iter_mut().enumerate() {
-            let column = |k: usize| {
-                let mask = if k < source.k { there } else { 0 };
-                // SAFETY: the mask leaves out what lies beyond the column's values.
-                unsafe { _mm512_maskz_loadu_ps(mask, source.x.wrapping_add(k * source.stride + row)) }
-            };
-            let k = 2 * (step + i);
-            *v = _mm512_permutexvar_epi16(in_turn, both(column(k), column(k + 1)));
+        let from = source.x.wrapping_add(2 * step * source.stride + row);
+        // Most blocks are whole along k, and then one mask serves all columns.
+        // SAFETY: the masks leave out what lies beyond the columns and their values.
+        unsafe {
+            if 2 * (step + LANES) <= source.k {
+                std::array::from_fn(|i| {
+                    two_columns(from.wrapping_add(2 * i * source.stride), source.stride, [there; 2])
+                })
+            } else {
+                std::array::from_fn(|i| {
+                    let mask = |k: usize| if k < source.k { there } else { 0 };
+                    let masks = [mask(2 * (step + i)), mask(2 * (step + i) + 1)];
+                    two_columns(from.wrapping_add(2 * i * source.stride), source.stride, masks)
+                })
+            }
         }
-        v
+    }
+
+    /// A word of each of sixteen rows: of the column at `x` and of the one `stride` further, what the masks leave.
+    ///
+    /// # Safety
+    /// What the masks leave can be read.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn two_columns<E: Element>(x: *const E, stride: usize, masks: [u16; 2]) -> __m512i {
+        let at = [x, x.wrapping_add(stride)];
+        // SAFETY: the caller's promise; IN_TURN: 32 values of 16 bits.
+        unsafe {
+            if E::PRECISION == Precision::Bf16 {
+                let [low, high] =
+                    std::array::from_fn(|i| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(masks[i], at[i].cast())));
+                _mm512_or_si512(low, _mm512_slli_epi32::<16>(high))
+            } else {
+                let [low, high] = std::array::from_fn(|i| _mm512_maskz_loadu_ps(masks[i], at[i].cast()));
+                _mm512_permutexvar_epi16(_mm512_loadu_si512(IN_TURN.as_ptr().cast()), both(low, high))
+            }
+        }
     }
 
     /// Thirty-two values in bf16.
@@ -337,7 +428,7 @@ mod avx2 {
     /// # Safety
     /// The CPU has AVX2; the source describes memory that can be read; `words` holds `steps` steps of the layout.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn panel(layout: Layout, source: &Source, steps: usize, words: &mut [u32]) {
+    pub(super) unsafe fn panel(layout: Layout, source: &Source<f32>, steps: usize, words: &mut [u32]) {
         // SAFETY: the caller's promise.
         unsafe {
             match (source.along_k, source.precision) {
@@ -356,7 +447,7 @@ mod avx2 {
     #[target_feature(enable = "avx2")]
     unsafe fn panel_of<const ALONG_K: bool, const BF16: bool>(
         layout: Layout,
-        source: &Source,
+        source: &Source<f32>,
         steps: usize,
         words: &mut [u32],
     ) {
@@ -427,7 +518,7 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn block<const ALONG_K: bool, const BF16: bool, const WHOLE: usize>(
-        source: &Source,
+        source: &Source<f32>,
         row: usize,
         step: usize,
     ) -> [__m256i; LANES] {
@@ -452,7 +543,11 @@ mod avx2 {
     /// The source is contiguous along k and can be read; if `WHOLE`, it has that row and these steps.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn steps_of_row<const BF16: bool, const WHOLE: usize>(source: &Source, row: usize, step: usize) -> __m256i {
+    unsafe fn steps_of_row<const BF16: bool, const WHOLE: usize>(
+        source: &Source<f32>,
+        row: usize,
+        step: usize,
+    ) -> __m256i {
         if WHOLE == 0 && row >= source.rows {
             return _mm256_setzero_si256();
         }
@@ -475,7 +570,11 @@ mod avx2 {
     /// The source is contiguous along the rows and can be read; if `WHOLE`, it has that step and so many rows.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn rows_of_step<const BF16: bool, const WHOLE: usize>(source: &Source, row: usize, step: usize) -> __m256i {
+    unsafe fn rows_of_step<const BF16: bool, const WHOLE: usize>(
+        source: &Source<f32>,
+        row: usize,
+        step: usize,
+    ) -> __m256i {
         let column = |k: usize| {
             let from = source.x.wrapping_add(k * source.stride);
             // SAFETY: reads are masked to the column's values, unless all are there.
