@@ -16,8 +16,8 @@ pub const PRETRAIN: u32 = 6;
 /// `gpt1-finetune`.
 pub const FINETUNE: u32 = 5;
 /// `gpt1-evaluate`.
-pub const EVALUATE: u32 = 3;
+pub const EVALUATE: u32 = 4;
 /// `gpt1-evaluate zero-shot`.
-pub const ZERO_SHOT: u32 = 1;
+pub const ZERO_SHOT: u32 = 2;
 /// `gpt1-evaluate report`.
 pub const REPORT: u32 = 2;
