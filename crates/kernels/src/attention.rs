@@ -5,7 +5,7 @@
 //! dropout mask M. Forward keeps ln sum exp of each row; backward computes P again from it.
 
 use crate::dropout::{BLOCK as MASK_BLOCK, Mask};
-use crate::element::{Element, round_all};
+use crate::element::Element;
 use crate::product::{Here, Precision, cut};
 use crate::softmax::{softmax_again, softmax_row};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
@@ -160,7 +160,7 @@ pub fn backward<E: Element>(shape: &Shape, qkv: &[E], out: &[E], d_out: &[E], lo
         });
         for (sums, mut d) in [(&*k_sums, d_k), (&*v_sums, d_v)] {
             for (sums, d) in sums.chunks_exact(hs).zip(d.rows_mut()) {
-                round_all(sums, d.into_slice().expect("rows of unit stride"));
+                E::round_all(sums, d.into_slice().expect("rows of unit stride"));
             }
         }
     });

@@ -2,7 +2,7 @@
 
 use crate::ROW_BLOCK;
 use crate::cpu::{fma, for_each_cpu};
-use crate::element::Element;
+use crate::element::{AT_ONCE, Element};
 use crate::softmax::exp_body;
 use rayon::prelude::*;
 
@@ -44,9 +44,13 @@ fn gelu_share<const FMA: bool>(x: f32) -> f32 {
 for_each_cpu! {
     /// `y = gelu(x)`, element by element.
     pub fn gelu_forward<E: Element>(x: &[E], y: &mut [E]) {
-        for (x, y) in x.iter().zip(y) {
-            let x = x.get();
-            *y = E::new(x * gelu_share::<FMA>(x));
+        for (x, y) in x.chunks(AT_ONCE).zip(y.chunks_mut(AT_ONCE)) {
+            let mut values = [0.0_f32; AT_ONCE];
+            for (value, x) in values.iter_mut().zip(x) {
+                let x = x.get();
+                *value = x * gelu_share::<FMA>(x);
+            }
+            E::round_all(&values[..x.len()], y);
         }
     }
 }
@@ -56,12 +60,17 @@ for_each_cpu! {
     ///
     /// With s as in [`gelu_share`]: gelu' = s + 2 x s (1 - s) u', u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
     pub fn gelu_backward<E: Element>(d: &mut [E], x: &[E], y: &mut [E]) {
-        for ((d, x), y) in d.iter_mut().zip(x).zip(y) {
-            let x = x.get();
-            let s = gelu_share::<FMA>(x);
-            let du = SQRT_2_PI * fma::<FMA>(3.0 * CUBIC * x, x, 1.0);
-            *d = E::new(d.get() * fma::<FMA>(2.0 * x * s * (1.0 - s), du, s));
-            *y = E::new(x * s);
+        for ((d, x), y) in d.chunks_mut(AT_ONCE).zip(x.chunks(AT_ONCE)).zip(y.chunks_mut(AT_ONCE)) {
+            let (mut values, mut gradients) = ([0.0_f32; AT_ONCE], [0.0_f32; AT_ONCE]);
+            for (((value, gradient), x), d) in values.iter_mut().zip(&mut gradients).zip(x).zip(&*d) {
+                let x = x.get();
+                let s = gelu_share::<FMA>(x);
+                let du = SQRT_2_PI * fma::<FMA>(3.0 * CUBIC * x, x, 1.0);
+                *gradient = d.get() * fma::<FMA>(2.0 * x * s * (1.0 - s), du, s);
+                *value = x * s;
+            }
+            E::round_all(&gradients[..x.len()], d);
+            E::round_all(&values[..x.len()], y);
         }
     }
 }

@@ -24,12 +24,12 @@ mod softmax;
 pub mod vector;
 
 pub use blas::{StartError, start};
-pub use element::{Bf16, Element, round_all};
+pub use element::{Bf16, Element};
 pub use elementwise::{add, add_bias, column_sums, gelu_backward, gelu_bias_backward, gelu_forward};
 pub use norm::{NormStats, residual_norm_backward, residual_norm_forward};
 pub use optimizer::{adam_update, sum_of_squares};
 pub use product::{Precision, UnknownPrecision, has_bf16};
-pub use softmax::{cross_entropies, cross_entropy_rows, exp, exp_all, gradients};
+pub use softmax::{cross_entropies, cross_entropy_rows, exp, exp_all, gradients, logits_stride};
 
 /// Rows of a block in row-parallel passes: small enough for the cache, fixed so that sums have a fixed order.
 pub const ROW_BLOCK: usize = 64;

@@ -116,10 +116,10 @@ for_each_cpu! {
         let mean = sum_body(branch) / c as f32;
         let variance = square_distance_body::<FMA>(branch, mean) / c as f32;
         let rstd = 1.0 / (variance + epsilon).sqrt();
-        for ((((o, r), s), g), b) in out.iter_mut().zip(residual).zip(branch.iter()).zip(gain).zip(shift) {
+        for (((r, s), g), b) in residual.iter_mut().zip(branch.iter()).zip(gain).zip(shift) {
             *r = fma::<FMA>((s - mean) * rstd, *g, *b);
-            *o = E::new(*r);
         }
+        E::round_all(residual, out);
         NormStats { mean, rstd }
     }
 }
@@ -205,7 +205,7 @@ for_each_cpu! {
         }
         let mean_d = lanes.iter().sum::<f32>() / c as f32;
         let mean_d_hat = lanes_hat.iter().sum::<f32>() / c as f32;
-        let mut m = [1.0_f32; BLOCK];
+        let (mut m, mut masked) = ([1.0_f32; BLOCK], [0.0_f32; BLOCK]);
         let mut start = 0;
         while start < c {
             if let Some(mask) = mask {
@@ -216,10 +216,10 @@ for_each_cpu! {
                 let hat = (sum[i] - mean) * rstd;
                 let d = rstd * (d_out[i] * gain[i] - mean_d - hat * mean_d_hat);
                 d_out[i] = d;
-                let masked = d * m[i - start];
-                d_branch[i] = E::new(masked);
-                d_bias[i] += masked;
+                masked[i - start] = d * m[i - start];
+                d_bias[i] += masked[i - start];
             }
+            E::round_all(&masked[..end - start], &mut d_branch[start..end]);
             start = end;
         }
     }

@@ -126,7 +126,9 @@ const BLOCK_ROWS: usize = 224;
 /// Words of a block's rows of A that are packed at once, about: they stay in the second cache while B's panels go by.
 const BLOCK_WORDS: usize = 1 << 17;
 /// Words of B that a block reads at once, at most: they stay in the cache that all threads share.
-const SHARED_WORDS: usize = 1 << 20;
+const SHARED_WORDS: usize = 1 << 21;
+/// Time to pack a value of A, over that to read one of B.
+const PACKING: usize = 3;
 /// A product is cut into so many blocks, or into blocks of `SMALL_BLOCK` rows and columns.
 const MIN_BLOCKS: usize = 8;
 const SMALL_BLOCK: (usize, usize) = (64, 192);
@@ -480,7 +482,7 @@ unsafe fn write_strip<C: Element>(
             // so many values.
             return unsafe { avx512::write_f32(strip, c.cast(), ld, (rows, cols), write, bias) };
         }
-        if write != Write::Add && avx512::converts() {
+        if write != Write::Add && crate::element::converts() {
             // SAFETY: as above, and the CPU has AVX-512-BF16; the values are of 16 bits.
             return unsafe { avx512::write_bf16(strip, c.cast(), ld, (rows, cols), write, bias) };
         }
@@ -506,12 +508,17 @@ fn block_size(m: usize, mr: usize, n: usize, nr: usize, steps: usize) -> (usize,
     let (m, n) = (m.div_ceil(mr), n.div_ceil(nr));
     let mut rows = even(m, BLOCK_ROWS / mr);
     let mut cols = even(n, SHARED_WORDS / (nr * steps.clamp(1, chunk_steps(rows * mr))));
-    while m.div_ceil(rows) * n.div_ceil(cols) < MIN_BLOCKS {
-        // The longer side: less is read again.
-        let (high, wide) = (rows * mr, cols * nr);
-        if high > SMALL_BLOCK.0 && (high > wide || wide <= SMALL_BLOCK.1) {
+    loop {
+        let (n_rows, n_cols) = (m.div_ceil(rows), n.div_ceil(cols));
+        if n_rows * n_cols >= MIN_BLOCKS {
+            break;
+        }
+        // Halves of rows read B once more for each block of rows, halves of columns pack A once more, which takes longer.
+        let rows_are_cheaper = n_rows * n * nr <= PACKING * n_cols * m * mr;
+        let (high, wide) = (rows * mr > SMALL_BLOCK.0, cols * nr > SMALL_BLOCK.1);
+        if high && (rows_are_cheaper || !wide) {
             rows = rows.div_ceil(2);
-        } else if wide > SMALL_BLOCK.1 {
+        } else if wide {
             cols = cols.div_ceil(2);
         } else {
             break;

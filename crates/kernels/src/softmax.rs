@@ -118,25 +118,35 @@ for_each_cpu! {
     }
 }
 
-/// Cross-entropy of every row: logits (rows, V), targets and weights (rows). Returns the weighted sum of -ln p(target); with
-/// `gradient`, the logits are replaced by the gradient of that sum, each row in the element at the beginning of its place: see
-/// [`gradients`].
+/// Values from one row of V logits to the next: rows begin with a line of the cache, and do not all fall into the same places of it.
+pub fn logits_stride(v: usize) -> usize {
+    const LINE: usize = 16;
+    const PAGE: usize = 1024;
+    let stride = v.next_multiple_of(LINE);
+    if stride.is_multiple_of(PAGE) { stride + LINE } else { stride }
+}
+
+/// Cross-entropy of every row: logits (rows, V), [`logits_stride`] apart, targets and weights (rows). Returns the weighted sum of
+/// -ln p(target); with `gradient`, the logits are replaced by the gradient of that sum, each row in the element at the beginning of
+/// its place: see [`gradients`].
 ///
 /// # Panics
 /// If a target is not below V.
-pub fn cross_entropy_rows<E: Element>(logits: &mut [f32], targets: &[u32], weights: &[f32], gradient: bool) -> f64 {
-    if targets.is_empty() {
-        return 0.0;
-    }
-    let v = logits.len() / targets.len();
+pub fn cross_entropy_rows<E: Element>(
+    logits: &mut [f32],
+    v: usize,
+    targets: &[u32],
+    weights: &[f32],
+    gradient: bool,
+) -> f64 {
     let losses: Vec<f64> = logits
-        .par_chunks_exact_mut(v)
+        .par_chunks_exact_mut(logits_stride(v).max(1))
         .with_min_len(8)
         .zip(targets.par_iter().zip(weights))
         .map(|(row, (&target, &weight))| {
-            let loss = cross_entropy_row(row, target as usize, weight, gradient);
+            let loss = cross_entropy_row(&mut row[..v], target as usize, weight, gradient);
             if gradient {
-                narrow::<E>(row);
+                narrow::<E>(&mut row[..v]);
             }
             f64::from(weight) * loss
         })
@@ -146,22 +156,21 @@ pub fn cross_entropy_rows<E: Element>(logits: &mut [f32], targets: &[u32], weigh
 
 /// The gradients (rows, V) that [`cross_entropy_rows`] left in `logits`.
 pub fn gradients<E: Element>(logits: &[f32], v: usize) -> ArrayView2<'_, E> {
-    let (rows, values) = (logits.len() / v.max(1), bytemuck::cast_slice::<f32, E>(logits));
-    let stride = values.len() / rows.max(1);
-    ArrayView2::from_shape((rows, stride), values).expect("whole rows").slice_move(s![.., ..v])
+    let values = bytemuck::cast_slice::<f32, E>(logits);
+    let stride = logits_stride(v) * (size_of::<f32>() / size_of::<E>());
+    ArrayView2::from_shape((values.len() / stride.max(1), stride), values).expect("whole rows").slice_move(s![.., ..v])
 }
 
-/// -ln softmax(row)[target] of every row: logits (rows, V), which are overwritten, targets (rows).
+/// -ln softmax(row)[target] of every row: logits (rows, V), [`logits_stride`] apart, which are overwritten, targets (rows).
 ///
 /// # Panics
 /// If a target is not below V.
-pub fn cross_entropies(logits: &mut [f32], targets: &[u32]) -> Vec<f64> {
-    let v = logits.len() / targets.len().max(1);
+pub fn cross_entropies(logits: &mut [f32], v: usize, targets: &[u32]) -> Vec<f64> {
     logits
-        .par_chunks_exact_mut(v.max(1))
+        .par_chunks_exact_mut(logits_stride(v).max(1))
         .with_min_len(8)
         .zip(targets)
-        .map(|(row, &target)| cross_entropy_row(row, target as usize, 0.0, false))
+        .map(|(row, &target)| cross_entropy_row(&mut row[..v], target as usize, 0.0, false))
         .collect()
 }
 
@@ -211,39 +220,55 @@ mod tests {
     fn cross_entropy_and_its_gradient() {
         let _alone = cpu::alone();
         let (rows, v) = (5, 37);
-        let logits: Vec<f32> = (0..rows * v).map(|i| ((i * 31) % 17) as f32 / 3.0 - 2.0).collect();
+        let stride = logits_stride(v);
+        // Between the rows is what nobody reads.
+        let at = |i: usize| i / v * stride + i % v;
+        let mut logits = vec![f32::NAN; rows * stride];
+        for i in 0..rows * v {
+            logits[at(i)] = ((i * 31) % 17) as f32 / 3.0 - 2.0;
+        }
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7).collect();
         let weights: Vec<f32> = (0..rows).map(|i| i as f32 / 2.0).collect();
         let loss = |x: &[f32]| -> f64 {
             (0..rows)
                 .map(|r| {
-                    let row = &x[r * v..(r + 1) * v];
+                    let row = &x[r * stride..r * stride + v];
                     let sum: f64 = row.iter().map(|l| f64::from(*l).exp()).sum();
                     f64::from(weights[r]) * (sum.ln() - f64::from(row[targets[r] as usize]))
                 })
                 .sum()
         };
         let mut gradient = logits.clone();
-        let found = cross_entropy_rows::<f32>(&mut gradient, &targets, &weights, true);
+        let found = cross_entropy_rows::<f32>(&mut gradient, v, &targets, &weights, true);
         assert!((found - loss(&logits)).abs() < 1e-5);
         for i in 0..rows * v {
             let mut up = logits.clone();
             let mut down = logits.clone();
-            up[i] += 1e-2;
-            down[i] -= 1e-2;
-            let slope = (loss(&up) - loss(&down)) / f64::from(up[i] - down[i]);
-            assert!((slope - f64::from(gradient[i])).abs() < 1e-4, "{i}: {slope} {}", gradient[i]);
+            up[at(i)] += 1e-2;
+            down[at(i)] -= 1e-2;
+            let slope = (loss(&up) - loss(&down)) / f64::from(up[at(i)] - down[at(i)]);
+            assert!((slope - f64::from(gradient[at(i)])).abs() < 1e-4, "{i}: {slope} {}", gradient[at(i)]);
         }
         let mut only = logits.clone();
-        assert_eq!(cross_entropy_rows::<f32>(&mut only, &targets, &weights, false), found);
+        assert_eq!(cross_entropy_rows::<f32>(&mut only, v, &targets, &weights, false), found);
         let mut rounded = logits.clone();
-        assert_eq!(cross_entropy_rows::<Bf16>(&mut rounded, &targets, &weights, true), found);
-        for (rounded, exact) in gradients::<Bf16>(&rounded, v).iter().zip(&gradient) {
-            assert_eq!(*rounded, Bf16::new(*exact));
-        }
-        let each = cross_entropies(&mut logits.clone(), &targets);
+        assert_eq!(cross_entropy_rows::<Bf16>(&mut rounded, v, &targets, &weights, true), found);
+        let (rounded, exact) = (gradients::<Bf16>(&rounded, v), gradients::<f32>(&gradient, v));
+        assert!(rounded.dim() == (rows, v) && rounded.iter().zip(exact).all(|(a, b)| *a == Bf16::new(*b)));
+        let each = cross_entropies(&mut logits.clone(), v, &targets);
         let sum: f64 = each.iter().zip(&weights).map(|(loss, weight)| loss * f64::from(*weight)).sum();
         assert!(each.len() == rows && (sum - found).abs() < 1e-9, "{each:?}");
-        assert!(cross_entropies(&mut [], &[]).is_empty());
+        assert!(cross_entropies(&mut [], v, &[]).is_empty());
+    }
+
+    #[test]
+    fn strides_of_logits() {
+        for v in 0..5000 {
+            let stride = logits_stride(v);
+            assert!(
+                stride >= v && stride <= v + 31 && stride % 16 == 0 && (v == 0 || stride % 1024 != 0),
+                "{v} {stride}"
+            );
+        }
     }
 }

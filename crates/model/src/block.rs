@@ -8,7 +8,7 @@ use gpt1_kernels::attention::{self, Shape};
 use gpt1_kernels::profile::{lap, lap_product};
 use gpt1_kernels::{
     Bf16, Element, Precision, ROW_BLOCK, RightOperand, column_sums, gelu_bias_backward, gelu_forward, gemm,
-    residual_norm_backward, residual_norm_forward, round_all,
+    residual_norm_backward, residual_norm_forward,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
@@ -40,7 +40,7 @@ fn blocks_forward<E: Keep>(model: &Model, batch: &Batch, dropout: Option<Dropout
     let Activations { embedded, blocks, activated, .. } = E::of(kept);
     embed(model, &batch.tokens, &batch.positions, dropout, row_ids, hidden);
     let rows = ROW_BLOCK * config.n_embd;
-    hidden.par_chunks(rows).zip(embedded.par_chunks_mut(rows)).for_each(|(from, to)| round_all(from, to));
+    hidden.par_chunks(rows).zip(embedded.par_chunks_mut(rows)).for_each(|(from, to)| E::round_all(from, to));
     lap("embedding");
     for l in 0..config.n_layer {
         let (input, block) = input_and_block(embedded, blocks, l, keep);

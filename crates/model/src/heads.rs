@@ -6,7 +6,8 @@ use crate::held::Held;
 use crate::workspace::{Keep, head_rows};
 use crate::{Dropout, Model, Params, Workspace};
 use gpt1_kernels::profile::{lap, lap_product};
-use gpt1_kernels::{Bf16, Element, Precision, cross_entropies, cross_entropy_rows, gemm, gradients, round_all};
+use gpt1_kernels::{Bf16, Element, Precision, cross_entropies, cross_entropy_rows, gemm, gradients, logits_stride};
+use ndarray::{ArrayViewMut2, s};
 
 /// The language-modelling loss of the last forward pass: sum over rows of `weights[i] * -ln p(targets[i])`.
 ///
@@ -46,14 +47,13 @@ fn lm_loss_in<E: Keep>(
     for rows in rows.chunks(rows.len().div_ceil(n_chunks)) {
         let n = rows.len();
         gather(hidden, rows, c, gathered);
-        logits.resize(logits.len().max(n * v), 0.0);
-        let logits = &mut logits[..n * v];
+        let logits = room(logits, n, v);
         lap("head, gathering rows");
-        to_logits.gemm(view(gathered, n, c), false, view_mut(logits, n, v));
+        to_logits.gemm(view(gathered, n, c), false, rows_of(logits, n, v));
         lap_product("head, logits", n, c, v);
         let targets: Vec<u32> = rows.iter().map(|i| targets[*i]).collect();
         let weights: Vec<f32> = rows.iter().map(|i| weights[*i]).collect();
-        loss += cross_entropy_rows::<E>(logits, &targets, &weights, grads.is_some());
+        loss += cross_entropy_rows::<E>(logits, v, &targets, &weights, grads.is_some());
         lap("head, loss");
         if let (Some(grads), Some(to_hidden)) = (grads.as_deref_mut(), &to_hidden) {
             let d_logits = gradients::<E>(logits, v);
@@ -87,10 +87,9 @@ pub fn log_probabilities(model: &Model, rows: &[usize], targets: &[u32], ws: &mu
     for (rows, targets) in rows.chunks(head_rows(v)).zip(targets.chunks(head_rows(v))) {
         let n = rows.len();
         gather(hidden, rows, c, &mut gathered);
-        logits.resize(logits.len().max(n * v), 0.0);
-        let logits = &mut logits[..n * v];
-        to_logits.gemm(view(&gathered, n, c), false, view_mut(logits, n, v));
-        found.extend(cross_entropies(logits, targets).into_iter().map(|loss| -loss));
+        let logits = room(logits, n, v);
+        to_logits.gemm(view(&gathered, n, c), false, rows_of(logits, n, v));
+        found.extend(cross_entropies(logits, v, targets).into_iter().map(|loss| -loss));
     }
     found
 }
@@ -112,10 +111,22 @@ pub fn logits(model: &Model, rows: &[usize], ws: &Workspace) -> Vec<f32> {
     out
 }
 
+/// Room for the logits of `n` rows, at the beginning of a buffer that is kept.
+fn room(logits: &mut Vec<f32>, n: usize, v: usize) -> &mut [f32] {
+    let size = n * logits_stride(v);
+    logits.resize(logits.len().max(size), 0.0);
+    &mut logits[..size]
+}
+
+/// (n, V) the logits in their room.
+fn rows_of(logits: &mut [f32], n: usize, v: usize) -> ArrayViewMut2<'_, f32> {
+    view_mut(logits, n, logits_stride(v)).slice_move(s![.., ..v])
+}
+
 fn gather<E: Element>(hidden: &[f32], rows: &[usize], c: usize, into: &mut Vec<E>) {
     into.resize(rows.len() * c, E::default());
     for (row, to) in rows.iter().zip(into.chunks_exact_mut(c)) {
-        round_all(&hidden[row * c..(row + 1) * c], to);
+        E::round_all(&hidden[row * c..(row + 1) * c], to);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Config;
 use crate::held::Held;
 use crate::lstm;
-use gpt1_kernels::{Bf16, Element, NormStats, Precision};
+use gpt1_kernels::{Bf16, Element, NormStats, Precision, logits_stride};
 
 /// What forward keeps of one block for backward. What products take is kept in their element.
 #[derive(Debug, Default)]
@@ -189,7 +189,7 @@ impl Workspace {
             Precision::Bf16 => (n_weights + config.vocab_size * c) * if training { 4 } else { 2 },
         };
         let stream = 4 * (if training { 2 } else { 1 } * c + 2);
-        n_tokens * (layers + stream) + rows * (4 * config.vocab_size + element * c) + packed
+        n_tokens * (layers + stream) + rows * (4 * logits_stride(config.vocab_size) + element * c) + packed
     }
 
     /// (N, C) the hidden states of the last forward pass.

@@ -5,8 +5,8 @@ use super::{Kernel, Write};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_stream_ps,
-    _mm512_stream_si512,
+    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_stream_ps, _mm512_stream_si512,
 };
 
 const MR: usize = 14;
@@ -117,11 +117,6 @@ unsafe fn store(sums: &Tile, c: *mut f32, accumulate: bool) {
     }
 }
 
-/// Whether the CPU converts to bf16 by instructions of AVX-512.
-pub(super) fn converts() -> bool {
-    is_x86_feature_detected!("avx512bf16") && crate::cpu::level() >= crate::cpu::Level::Avx512
-}
-
 /// The first `n` lanes of a vector of f32.
 fn first(n: usize) -> u16 {
     if n < 16 { (1 << n) - 1 } else { u16::MAX }
@@ -170,6 +165,9 @@ pub(super) unsafe fn write_f32(
             if is_stream {
                 _mm512_stream_ps(to, v[0]);
                 _mm512_stream_ps(to.add(16), v[1]);
+            } else if cols == NR {
+                _mm512_storeu_ps(to, v[0]);
+                _mm512_storeu_ps(to.add(16), v[1]);
             } else {
                 _mm512_mask_storeu_ps(to, masks[0], v[0]);
                 _mm512_mask_storeu_ps(to.wrapping_add(16), masks[1], v[1]);
@@ -207,6 +205,8 @@ pub(super) unsafe fn write_bf16(
             let v = std::mem::transmute::<__m512bh, __m512i>(v);
             if is_stream {
                 _mm512_stream_si512(to.cast(), v);
+            } else if cols == NR {
+                _mm512_storeu_si512(to.cast(), v);
             } else {
                 let mask = u32::from(masks[0]) | u32::from(masks[1]) << 16;
                 _mm512_mask_storeu_epi16(to, mask, v);

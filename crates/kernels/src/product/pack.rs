@@ -132,7 +132,7 @@ impl Path {
             let along_rows = x.nrows() <= 1 || x.strides()[0] == 1;
             let forward = x.strides().iter().all(|stride| *stride >= 0);
             if forward && (along_k || along_rows) {
-                if precision == Precision::Bf16 && super::avx512::converts() {
+                if precision == Precision::Bf16 && crate::element::converts() {
                     return Path::Avx512;
                 }
                 if E::PRECISION == Precision::F32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
@@ -286,8 +286,17 @@ mod avx512 {
                         }
                     } else {
                         let to = words.add(first_step * width + first_row);
+                        // A whole vector is stored faster than a part. What it writes too much, in a panel that is narrower, is
+                        // the next step's, which comes after it.
+                        let n_whole =
+                            if width <= LANES { n_steps - usize::from(first_step + n_steps == steps) } else { 0 };
+                        let n_whole = if n_rows == LANES { n_steps } else { n_whole };
                         for (i, v) in v.iter().take(n_steps).enumerate() {
-                            _mm512_mask_storeu_epi32(to.add(i * width).cast(), first(n_rows), *v);
+                            if i < n_whole {
+                                _mm512_storeu_si512(to.add(i * width).cast(), *v);
+                            } else {
+                                _mm512_mask_storeu_epi32(to.add(i * width).cast(), first(n_rows), *v);
+                            }
                         }
                     }
                 }
