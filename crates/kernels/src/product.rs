@@ -547,21 +547,33 @@ struct Buffer {
     length: usize,
 }
 
+/// Large buffers of all threads.
 static KEPT: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
 
+thread_local! {
+    /// Those of up to `OWN_WORDS`, which a thread takes and gives back in the same piece of work.
+    static OWN: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Buffer {
+    const OWN_WORDS: usize = 1 << 18;
+
     fn take(length: usize) -> Buffer {
         const LINE: usize = 16;
+        let size = length + LINE;
         // The smallest that is large enough, else the largest, to grow.
-        let mut memory = match KEPT.lock() {
-            Ok(mut kept) if !kept.is_empty() => {
-                let at = kept.iter().position(|memory| memory.len() >= length + LINE).unwrap_or(kept.len() - 1);
-                kept.remove(at)
-            }
-            _ => Vec::new(),
+        let choose = |kept: &mut Vec<Vec<u32>>| {
+            let at = kept.partition_point(|memory| memory.len() < size).min(kept.len().checked_sub(1)?);
+            Some(kept.remove(at))
         };
-        if memory.len() < length + LINE {
-            memory.resize(length + LINE, 0);
+        let kept = if length > Buffer::OWN_WORDS {
+            KEPT.lock().ok().and_then(|mut kept| choose(&mut kept))
+        } else {
+            OWN.with_borrow_mut(choose)
+        };
+        let mut memory = kept.unwrap_or_default();
+        if memory.len() < size {
+            memory.resize(size, 0);
         }
         let start = memory.as_ptr().align_offset(64).min(LINE);
         Buffer { memory, start, length }
@@ -577,11 +589,19 @@ impl Buffer {
 }
 
 impl Drop for Buffer {
-    /// Keeps the memory for the next product.
+    /// Keeps the memory for the next product, in order of size.
     fn drop(&mut self) {
-        if let Ok(mut kept) = KEPT.lock() {
-            kept.push(std::mem::take(&mut self.memory));
-            kept.sort_by_key(Vec::len);
+        let memory = std::mem::take(&mut self.memory);
+        let keep = |kept: &mut Vec<Vec<u32>>| {
+            kept.insert(kept.partition_point(|other| other.len() < memory.len()), memory);
+        };
+        if self.length > Buffer::OWN_WORDS {
+            if let Ok(mut kept) = KEPT.lock() {
+                keep(&mut kept);
+            }
+        } else {
+            // A thread that ends keeps nothing.
+            _ = OWN.try_with(|own| keep(&mut own.borrow_mut()));
         }
     }
 }
