@@ -78,7 +78,7 @@ pub fn forward<E: Element>(shape: &Shape, qkv: &[E], out: &mut [E], log_sums: &m
                 here.product(&here.left(q.slice(s![first..end, ..])), &keys, false, matrix_mut(scores, n, width));
                 for (i, row) in scores.chunks_exact_mut(width).take(n).enumerate() {
                     let position = first + i;
-                    let (seen, hidden) = row.split_at_mut(position + 1);
+                    let (seen, hidden) = whole_vectors(row, position + 1);
                     sums[position] = softmax_row(seen, scale);
                     hidden.fill(0.0);
                     if let Some(mask) = &shape.mask {
@@ -142,10 +142,10 @@ pub fn backward<E: Element>(shape: &Shape, qkv: &[E], out: &[E], d_out: &[E], lo
                 let rows = p.chunks_exact_mut(width).zip(d_p.chunks_exact_mut(width));
                 for (i, (p, d_p)) in rows.take(n).enumerate() {
                     let position = first + i;
-                    let (seen, hidden) = p.split_at_mut(position + 1);
+                    let (seen, hidden) = whole_vectors(p, position + 1);
                     softmax_again(seen, scale, sums[position]);
                     hidden.fill(0.0);
-                    let (d_seen, d_hidden) = d_p.split_at_mut(position + 1);
+                    let (d_seen, d_hidden) = d_p.split_at_mut(seen.len());
                     d_hidden.fill(0.0);
                     let dot = dot(row_of(&out, position), row_of(&d_o, i));
                     let row = shape.mask_row(id, head, position);
@@ -258,7 +258,16 @@ fn dot_body<E: Element, const FMA: bool>(x: &[E], y: &[E]) -> f32 {
         }
     }
     let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x.get() * y.get()).sum();
-    sums.iter().sum::<f32>() + rest
+    crate::cpu::halved(sums, |a, b| a + b) + rest
+}
+
+/// A row of scores, whose length is whole vectors, cut after the first `n`; what is seen of it is filled up to a whole vector
+/// with scores of which nothing comes.
+fn whole_vectors(row: &mut [f32], n: usize) -> (&mut [f32], &mut [f32]) {
+    const LANES: usize = 16;
+    let end = n.next_multiple_of(LANES).min(row.len());
+    row[n..end].fill(f32::NEG_INFINITY);
+    row.split_at_mut(end)
 }
 
 /// A row of a matrix whose rows are contiguous.

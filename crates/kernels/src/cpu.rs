@@ -125,6 +125,20 @@ pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// Sixteen values made one by halving: a few operations of vectors, where one value after the other would wait for each.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+pub(crate) fn halved(mut lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = 8;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = join(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 /// Compiles a function's body once for each [`Level`] and calls the one in use. Inside the body, the constant `FMA` says
 /// whether fused multiply-add is one instruction.
 macro_rules! for_each_cpu {

@@ -1,7 +1,7 @@
 //! Bias + dropout + residual + LayerNorm, one pass forward and one backward (Ba et al. 2016; GPT-1 normalises after the
 //! addition: x = LN(x + branch)).
 
-use crate::cpu::{fma, for_each_cpu};
+use crate::cpu::{fma, for_each_cpu, halved};
 use crate::dropout::{BLOCK, Mask};
 use crate::element::Element;
 use crate::{ROW_BLOCK, add};
@@ -72,7 +72,7 @@ fn sum_body(x: &[f32]) -> f32 {
             *l += v;
         }
     }
-    lanes.iter().sum()
+    halved(lanes, |a, b| a + b)
 }
 
 #[inline(always)]
@@ -88,7 +88,7 @@ fn square_distance_body<const FMA: bool>(x: &[f32], mean: f32) -> f32 {
             *l = fma::<FMA>(v - mean, v - mean, *l);
         }
     }
-    lanes.iter().sum()
+    halved(lanes, |a, b| a + b)
 }
 
 for_each_cpu! {
@@ -203,8 +203,8 @@ for_each_cpu! {
             }
             at += width;
         }
-        let mean_d = lanes.iter().sum::<f32>() / c as f32;
-        let mean_d_hat = lanes_hat.iter().sum::<f32>() / c as f32;
+        let mean_d = halved(lanes, |a, b| a + b) / c as f32;
+        let mean_d_hat = halved(lanes_hat, |a, b| a + b) / c as f32;
         let (mut m, mut masked) = ([1.0_f32; BLOCK], [0.0_f32; BLOCK]);
         let mut start = 0;
         while start < c {

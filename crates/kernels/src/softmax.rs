@@ -1,6 +1,6 @@
 //! Exponential, softmax and cross-entropy over rows.
 
-use crate::cpu::{fma, for_each_cpu};
+use crate::cpu::{fma, for_each_cpu, halved};
 use crate::element::{Element, narrow};
 use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
@@ -59,7 +59,7 @@ fn max_body(x: &[f32]) -> f32 {
             *l = if *v > *l { *v } else { *l };
         }
     }
-    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    halved(lanes, |a, b| if b > a { b } else { a })
 }
 
 /// Replaces `x` by `exp(x * scale - shift)` and returns the sum of the new values.
@@ -78,7 +78,7 @@ fn exp_sum_body<const FMA: bool>(x: &mut [f32], scale: f32, shift: f32) -> f32 {
         *v = exp_body::<FMA>(fma::<FMA>(*v, scale, -shift));
         *l += *v;
     }
-    lanes.iter().sum()
+    halved(lanes, |a, b| a + b)
 }
 
 for_each_cpu! {

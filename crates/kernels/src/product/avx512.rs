@@ -149,8 +149,8 @@ pub(super) unsafe fn write_f32(
 ) {
     let masks = [first(cols), first(cols.saturating_sub(16))];
     let is_stream = write == Write::Stream && cols == NR && c.align_offset(64) == 0 && ld.is_multiple_of(16);
-    // SAFETY: the bias has as many values as the masks leave, or is not read.
-    let bias = unsafe { two(bias.as_ptr(), if bias.is_empty() { [0; 2] } else { masks }) };
+    // SAFETY: the bias has as many values as the masks leave.
+    let bias = if bias.is_empty() { [_mm512_setzero_ps(); 2] } else { unsafe { two(bias.as_ptr(), masks) } };
     for row in 0..rows {
         // SAFETY: the strip has such a row of NR values; of c, the masks leave the columns that are there; stores that go around the
         // caches are of whole, aligned vectors.
@@ -194,8 +194,8 @@ pub(super) unsafe fn write_bf16(
 ) {
     let masks = [first(cols), first(cols.saturating_sub(16))];
     let is_stream = write == Write::Stream && cols == NR && c.align_offset(64) == 0 && ld.is_multiple_of(32);
-    // SAFETY: the bias has as many values as the masks leave, or is not read.
-    let bias = unsafe { two(bias.as_ptr(), if bias.is_empty() { [0; 2] } else { masks }) };
+    // SAFETY: the bias has as many values as the masks leave.
+    let bias = if bias.is_empty() { [_mm512_setzero_ps(); 2] } else { unsafe { two(bias.as_ptr(), masks) } };
     for row in 0..rows {
         // SAFETY: as in [`write_f32`]; two views of the same 512 bits.
         unsafe {
