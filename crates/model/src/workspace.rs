@@ -139,7 +139,7 @@ const LOGITS_BYTES: usize = 96 << 20;
 
 /// Rows of the output head computed at once.
 pub(crate) fn head_rows(vocab_size: usize) -> usize {
-    (LOGITS_BYTES / 4 / vocab_size.max(1)).clamp(16, 1024)
+    (LOGITS_BYTES / 4 / vocab_size.max(1)).clamp(16, 512)
 }
 
 impl Workspace {

@@ -82,9 +82,8 @@ fn part<E: Element>(
     let at_once = if along_k { steps } else { STEPS };
     for from in (0..steps).step_by(at_once.max(1)) {
         let to = steps.min(from + at_once);
-        #[cfg(target_arch = "x86_64")]
         if !along_k {
-            prefetch(x, (first * layout.width, panels.len() * layout.width), (step + to, at_once), precision);
+            foresee(x, (first * layout.width, panels.len() * layout.width), (step + to, at_once), precision);
         }
         for (i, words) in panels.iter_mut().enumerate() {
             let words = &mut words[from * layout.width..to * layout.width];
@@ -94,23 +93,17 @@ fn part<E: Element>(
 }
 
 /// Asks for what the next steps read: lines a row of `x` transposed apart, which no hardware foresees.
-#[cfg(target_arch = "x86_64")]
-fn prefetch<E: Element>(
+fn foresee<E: Element>(
     x: ArrayView2<E>,
     (row, n_rows): (usize, usize),
     (step, n_steps): (usize, usize),
     precision: Precision,
 ) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    let line = 64 / size_of::<E>();
-    let rows = row..(row + n_rows).min(x.nrows());
+    let n_rows = n_rows.min(x.nrows().saturating_sub(row));
     let values = precision.values_of_word();
     for k in step * values..((step + n_steps) * values).min(x.ncols()) {
-        for row in rows.clone().step_by(line) {
-            let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
-            // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-        }
+        let at = x.as_ptr().wrapping_offset(row as isize * x.strides()[0] + k as isize * x.strides()[1]);
+        super::prefetch(at, n_rows);
     }
 }
 
@@ -228,11 +221,10 @@ mod avx512 {
     use crate::element::Element;
     use crate::product::Precision;
     use std::arch::x86_64::{
-        __m512, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32,
-        _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi16,
-        _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_shuffle_i32x4, _mm512_slli_epi32,
-        _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-        _mm512_unpacklo_epi64,
+        __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
+        _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
+        _mm512_permutexvar_epi16, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
     };
 
     /// Words of a vector.
@@ -322,15 +314,13 @@ mod avx512 {
             // Nothing is read of a row that is not there, but asking for it at an address that is not there either takes long.
             let ([low, high], i) = if row + i < source.rows { ([low, high], i) } else { ([0; 2], 0) };
             let from = source.x.wrapping_add((row + i) * source.stride + 2 * step);
-            // SAFETY: the masks leave out what lies beyond the rows and their values; a prefetch reads nothing that a program could see.
+            crate::product::prefetch(from.wrapping_add(source.next), 2 * LANES);
+            // SAFETY: the masks leave out what lies beyond the rows and their values.
             unsafe {
                 if E::PRECISION == Precision::Bf16 {
-                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next).cast());
                     _mm512_maskz_loadu_epi16(u32::from(low) | u32::from(high) << LANES, from.cast())
                 } else {
                     let from = from.cast::<f32>();
-                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next).cast());
-                    _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(source.next + LANES).cast());
                     both(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(LANES)))
                 }
             }
