@@ -28,9 +28,9 @@ use std::sync::OnceLock;
 /// What the ranks do together. `n` is the number of values for each rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collective {
-    /// Each rank sends n values to each (R n, in the order of the ranks) and gets n from each.
+    /// Each rank sends n values to each other (R n, in the order of the ranks) and gets n from each; its own are not moved.
     AllToAll,
-    /// Each rank sends n values and gets those of all (R n).
+    /// Each rank sends n values and gets those of all (R n); if it sends an empty buffer, its own already lie there.
     AllGather,
     /// Each rank sends n values, the first gets those of all (R n); the others get none.
     Gather,
@@ -190,12 +190,13 @@ impl Ranks {
         let (all, root) = (self.n_ranks, self.is_first());
         let n = match what {
             Collective::AllToAll => send.len() / all,
+            Collective::AllGather if send.is_empty() => received.len() / all,
             Collective::AllGather | Collective::Gather => send.len(),
             Collective::Scatter | Collective::Broadcast => received.len(),
         };
         let sizes = match what {
             Collective::AllToAll => (all * n, all * n),
-            Collective::AllGather => (n, all * n),
+            Collective::AllGather => (send.len(), all * n),
             Collective::Gather => (n, if root { all * n } else { 0 }),
             Collective::Scatter => (if root { all * n } else { 0 }, n),
             Collective::Broadcast => (0, n),
@@ -206,9 +207,7 @@ impl Ranks {
             return link.begin(what, n, send, received);
         }
         let mut received = received;
-        if what != Collective::Broadcast {
-            received.copy_from_slice(&send);
-        }
+        received[..send.len()].copy_from_slice(&send);
         Pending::done(send, received)
     }
 

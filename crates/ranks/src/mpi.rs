@@ -66,7 +66,8 @@ struct Typed<T> {
 
 impl<T: Pod + Send> Job for Typed<T> {
     fn call(&mut self) -> (Collective, *const c_void, *mut c_void, usize) {
-        (self.what, self.send.as_ptr().cast(), self.received.as_mut_ptr().cast(), self.n * size_of::<T>())
+        let send = if self.send.is_empty() { std::ptr::null() } else { self.send.as_ptr().cast() };
+        (self.what, send, self.received.as_mut_ptr().cast(), self.n * size_of::<T>())
     }
 
     fn finish(self: Box<Self>) {
