@@ -71,6 +71,7 @@ help:
 	@echo 'make bench                  the benchmarks: tokens a second, memory, where the time goes'
 	@echo 'make bench-peers            the same beside PyTorch, in one table'
 	@echo 'make bench-growth           how the cost grows with model, context, batch and threads: PERFORMANCE.md'
+	@echo 'make bench-ranks            several ranks beside threads and over a network: SCALING.md'
 	@echo 'make bench-encoder          the text encoder beside its peers (TOKENIZER=folder CORPUS="texts")'
 	@echo 'make clean                  remove what was built (results stay)'
 
@@ -118,7 +119,7 @@ test-mpi: mpi
 		GPT1_MPI=mpich $(CARGO) test --release -p gpt1-tests --test ranks -- --nocapture --test-threads 1; \
 	else echo 'skipped with MPICH: there is no mpicc.mpich (apt-get install mpich libmpich-dev)'; fi
 
-# What `make test` does in small: 200 kills, and a fault at every single write and read.
+# What `make test` does in small: 200 kills (of ranks: GPT1_KILLS=50 make test-mpi), and a fault at every single write and read.
 test-kills: build
 	GPT1_KILLS=200 GPT1_FAULTS=100000 $(CARGO) test --release -p gpt1-tests \
 		--test kills --test faults --test removed -- --nocapture --test-threads 1
@@ -148,6 +149,11 @@ bench-peers: build
 # How the cost of training grows: writes PERFORMANCE.md and its picture. Needs matplotlib.
 bench-growth: build
 	@python3 benches/growth.py --bin $(BIN)
+
+# Several ranks beside threads and over a network: writes SCALING.md and its picture. Needs matplotlib, Open MPI and root.
+bench-ranks: mpi
+	$(MAKE) build RANKS=1
+	@python3 benches/ranks.py --bin $(BIN)
 
 # The text encoder beside its peers; built on its own, as nobody else needs them. After `make pretrain` it has something to read.
 bench-encoder: system
@@ -207,4 +213,4 @@ rust:
 		exit 1; \
 	fi
 
-.PHONY: help pretrain finetune evaluate reproduce data status build test test-mpi test-kills test-asan bench bench-peers bench-growth bench-encoder lint fmt clean system mpi rust
+.PHONY: help pretrain finetune evaluate reproduce data status build test test-mpi test-kills test-asan bench bench-peers bench-growth bench-ranks bench-encoder lint fmt clean system mpi rust

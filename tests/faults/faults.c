@@ -2,7 +2,8 @@
  *
  *   GPT1_FAULT_DIR    the folder (a real path); what lies elsewhere, /proc and /sys above all, works as ever
  *   GPT1_FAULT_KIND   write: the calls that need room fail with ENOSPC; read: those that read fail with EIO; clock: the wall clock
- *                     jumps by up to ten years at every look
+ *                     jumps by up to ten years at every look; panic: once the folder is there (a checkpoint), the monotonic clock fails the main
+ *                     thread, which Rust's library takes for a defect of the program
  *   GPT1_FAULT_AT     the first call that fails, from 1; a write of more than one byte is half done, as on a disk that fills up
  *   GPT1_FAULT_ONCE   if set, no call after it fails
  *   GPT1_FAULT_COUNT  a file to write the number of calls into at the end
@@ -142,6 +143,7 @@ static time_t jump(void) {
 }
 
 int clock_gettime(clockid_t id, struct timespec *now) {
+    if (fails("panic", id == CLOCK_MONOTONIC && gettid() == getpid() && !access(dir, F_OK))) FAIL(EINVAL);
     int result = REAL(clock_gettime)(id, now);
     if (!result && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) now->tv_sec += jump();
     return result;

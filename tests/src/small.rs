@@ -5,6 +5,7 @@ use gpt1_artifacts::digest::NOT_CONTENT;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The stages of the chain, in their order.
@@ -271,6 +272,32 @@ pub fn finish(command: &mut Command, out: &Path) -> (ExitStatus, String) {
 /// What the last command that wrote `out` said on stderr.
 pub fn said(out: &Path) -> String {
     String::from_utf8_lossy(&fs_err::read(stderr_of(out)).unwrap_or_default()).into_owned()
+}
+
+/// `tests/faults/faults.c` as a library to preload, built in `dir`; `None`, said on stdout, where it cannot be.
+///
+/// # Panics
+/// If the compiler does not like it.
+pub fn faults_library(dir: &Path) -> Option<PathBuf> {
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        println!("skipped: faults are made by preloading a library, which takes Linux with glibc");
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults/faults.c");
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let library = dir.join("faults.so");
+    if library.exists() {
+        return Some(library);
+    }
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let Ok(output) = cc.output() else {
+        println!("skipped: there is no C compiler cc");
+        return None;
+    };
+    assert!(output.status.success(), "{}", crate::stderr(&output));
+    Some(library)
 }
 
 /// Random numbers (splitmix64) whose seed is printed: `GPT1_SEED` repeats them.

@@ -4,7 +4,7 @@
 //! stage, spread over all (`make test-kills` takes all), `GPT1_SEED` repeats a run.
 
 use gpt1_tests::small::{
-    Content, Random, STAGES, World, assert_same, content, finish, latest_checkpoint, number, partial,
+    Content, Random, STAGES, World, assert_same, content, faults_library, finish, latest_checkpoint, number, partial,
 };
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -23,28 +23,6 @@ fn world() -> &'static World {
             ],
         )
     })
-}
-
-/// The library to preload; `None`, said on stdout, where it cannot be built.
-fn library(world: &World) -> Option<PathBuf> {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-        println!("skipped: faults are made by preloading a library, which takes Linux with glibc");
-        return None;
-    }
-    static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = LIBRARY.get_or_init(|| {
-        let library = world.root.join("faults.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults/faults.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source).arg("-ldl");
-        let output = cc.output().ok()?;
-        assert!(output.status.success(), "{}", gpt1_tests::stderr(&output));
-        Some(library)
-    });
-    if built.is_none() {
-        println!("skipped: there is no C compiler cc");
-    }
-    built.clone()
 }
 
 /// What goes wrong.
@@ -134,7 +112,7 @@ fn check(
 #[test]
 fn a_full_disk_at_any_write_is_an_error_and_the_run_goes_on_after_it() {
     let world = world();
-    let Some(library) = library(world) else { return };
+    let Some(library) = faults_library(&world.root) else { return };
     let mut random = Random::new("full disk");
     for stage in STAGES {
         let mut tally = Tally::default();
@@ -174,7 +152,7 @@ fn a_full_disk_at_any_write_is_an_error_and_the_run_goes_on_after_it() {
 #[test]
 fn a_read_error_anywhere_is_an_error_and_loses_nothing() {
     let world = world();
-    let Some(library) = library(world) else { return };
+    let Some(library) = faults_library(&world.root) else { return };
     let mut random = Random::new("read errors");
     for stage in STAGES {
         let mut tally = Tally::default();
@@ -224,7 +202,7 @@ fn a_read_error_anywhere_is_an_error_and_loses_nothing() {
 #[test]
 fn a_clock_that_jumps_changes_no_result() {
     let world = world();
-    let Some(library) = library(world) else { return };
+    let Some(library) = faults_library(&world.root) else { return };
     let mut random = Random::new("clocks");
     for stage in STAGES {
         for _ in 0..3 {

@@ -33,6 +33,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli: Cli = gpt1_artifacts::parse_or_exit();
+    if let Some(code) = gpt1_ranks::guard() {
+        return code;
+    }
     gpt1_training::run_main("pretrain", || match (cli.command, cli.train) {
         (Some(Command::Sample(args)), _) => sample::run(&args).map(|()| Outcome::Finished),
         (Some(Command::Bench(args)), _) => bench::run(&args).map(|()| Outcome::Finished),

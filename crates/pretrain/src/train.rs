@@ -64,14 +64,16 @@ pub struct TrainArgs {
 
 /// Runs the stage, as the rank that this process is.
 pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
+    // Of several, one that ended while the others still prepare would leave them waiting: signals are noted from the start.
+    let interrupt = if gpt1_ranks::are_several() { Some(Interrupt::listen_as_one_of_several()?) } else { None };
     let ranks = Ranks::join()?;
     if !ranks.is_first() {
         progress::silence();
     }
-    run_as(args, ranks).map_err(|error| ranks.named(error))
+    run_as(args, ranks, interrupt).map_err(|error| ranks.named(error))
 }
 
-fn run_as(args: &TrainArgs, ranks: Ranks) -> anyhow::Result<Outcome> {
+fn run_as(args: &TrainArgs, ranks: Ranks, interrupt: Option<Interrupt>) -> anyhow::Result<Outcome> {
     let preset = Preset::load(&args.config, &args.set)?;
     let pretrain = &preset.pretrain;
     let n_threads = gpt1_kernels::start(threads(args.threads, ranks))?;
@@ -143,7 +145,7 @@ fn run_as(args: &TrainArgs, ranks: Ranks) -> anyhow::Result<Outcome> {
     let settings = settings(pretrain, n_updates, digest::bytes(run_key.to_string().as_bytes()), ranks);
     let mut model = Model::init(config, pretrain.seed);
     let scratch = RefCell::new(Scratch::new(&model));
-    let interrupt = Interrupt::listen_as(ranks)?;
+    let interrupt = interrupt.map_or_else(Interrupt::listen, Ok)?;
     let mut last_evaluation = Value::Null;
     let watch = (args.profile && ranks.is_first()).then(Watch::begin);
     let mut n_steps = 0;

@@ -7,10 +7,12 @@
 //! One thread makes all calls of MPI ([`mpi`]). It begins what it is handed in that order, which must be the same order on all
 //! ranks, and asks for progress by polling, often while somebody waits and seldom while everybody computes.
 //!
-//! A run lives or dies as a whole: [`leave`] ends all ranks when one has failed, and a rank that finds a neighbour gone, or is
-//! told of an error by MPI, does the same.
+//! A run lives or dies as a whole: [`leave`] ends all ranks when one has failed, a rank that is told of an error by MPI does the same,
+//! and of one that is killed its [`guard`] says so.
 
 mod agree;
+#[cfg(feature = "mpi")]
+mod guard;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod pending;
@@ -19,15 +21,16 @@ pub use agree::Disagreement;
 pub use pending::Pending;
 
 use bytemuck::Pod;
+use std::process::ExitCode;
 #[cfg(feature = "mpi")]
 use std::sync::OnceLock;
 
 /// What the ranks do together. `n` is the number of values for each rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collective {
-    /// Each rank sends n values to each (R n, in the order of the ranks) and gets n from each.
+    /// Each rank sends n values to each other (R n, in the order of the ranks) and gets n from each; its own are not moved.
     AllToAll,
-    /// Each rank sends n values and gets those of all (R n).
+    /// Each rank sends n values and gets those of all (R n); if it sends an empty buffer, its own already lie there.
     AllGather,
     /// Each rank sends n values, the first gets those of all (R n); the others get none.
     Gather,
@@ -96,6 +99,39 @@ const LAUNCHERS: [(&str, &str, &str); 3] = [
     ("PMI_RANK", "PMI_SIZE", "MPICH"),
 ];
 
+/// What a launcher says of the process that it has started.
+#[derive(Debug)]
+struct Launched {
+    rank: String,
+    /// How many there are, if it says so.
+    n: Option<String>,
+    launcher: &'static str,
+}
+
+impl Launched {
+    fn find() -> Option<Launched> {
+        let variable = |name: &str| std::env::var(name).ok();
+        LAUNCHERS
+            .into_iter()
+            .find_map(|(rank, size, launcher)| Some(Launched { rank: variable(rank)?, n: variable(size), launcher }))
+    }
+}
+
+/// Whether a launcher has started this process as one of several.
+pub fn are_several() -> bool {
+    Launched::find().is_some_and(|launched| launched.n.is_none_or(|n| n != "1"))
+}
+
+/// To be called before anything else is done: if this process is one of several, it becomes the guard of a rank that it starts below itself, and
+/// returns with its exit code; whoever gets `None` is to work.
+pub fn guard() -> Option<ExitCode> {
+    #[cfg(feature = "mpi")]
+    if are_several() {
+        return guard::guard(&Launched::find()?);
+    }
+    None
+}
+
 impl Ranks {
     /// A run of one process.
     pub fn alone() -> Ranks {
@@ -112,21 +148,17 @@ impl Ranks {
     /// # Errors
     /// If it is one of several and cannot speak with the others, so that each would do all of the work alone.
     pub fn join() -> Result<Ranks, RanksError> {
+        if let Some(launched) = Launched::find() {
+            return join_launched(launched);
+        }
         let variable = |name: &str| std::env::var(name).ok();
-        let launched = LAUNCHERS.into_iter().find_map(|(rank, size, launcher)| {
-            let rank = variable(rank)?;
-            Some((rank, variable(size), launcher))
-        });
-        let Some((rank, n, launcher)) = launched else {
-            return match variable("SLURM_STEP_NUM_TASKS").filter(|n| n != "1") {
-                Some(n) => {
-                    leave_it_to_the_first(variable("SLURM_PROCID").is_none_or(|rank| rank == "0"));
-                    Err(RanksError::NoProcessManager { n })
-                }
-                None => Ok(Ranks::alone()),
-            };
-        };
-        join_launched(rank == "0", n, launcher)
+        match variable("SLURM_STEP_NUM_TASKS").filter(|n| n != "1") {
+            Some(n) => {
+                leave_it_to_the_first(variable("SLURM_PROCID").is_none_or(|rank| rank == "0"));
+                Err(RanksError::NoProcessManager { n })
+            }
+            None => Ok(Ranks::alone()),
+        }
     }
 
     /// The number of this rank, from 0.
@@ -158,12 +190,13 @@ impl Ranks {
         let (all, root) = (self.n_ranks, self.is_first());
         let n = match what {
             Collective::AllToAll => send.len() / all,
+            Collective::AllGather if send.is_empty() => received.len() / all,
             Collective::AllGather | Collective::Gather => send.len(),
             Collective::Scatter | Collective::Broadcast => received.len(),
         };
         let sizes = match what {
             Collective::AllToAll => (all * n, all * n),
-            Collective::AllGather => (n, all * n),
+            Collective::AllGather => (send.len(), all * n),
             Collective::Gather => (n, if root { all * n } else { 0 }),
             Collective::Scatter => (if root { all * n } else { 0 }, n),
             Collective::Broadcast => (0, n),
@@ -174,9 +207,7 @@ impl Ranks {
             return link.begin(what, n, send, received);
         }
         let mut received = received;
-        if what != Collective::Broadcast {
-            received.copy_from_slice(&send);
-        }
+        received[..send.len()].copy_from_slice(&send);
         Pending::done(send, received)
     }
 
@@ -257,13 +288,13 @@ impl Ranks {
     }
 }
 
-/// Joins what a launcher has started, `n` processes as it says.
+/// Joins what a launcher has started.
 #[cfg(feature = "mpi")]
-fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> Result<Ranks, RanksError> {
+fn join_launched(Launched { rank, n, launcher }: Launched) -> Result<Ranks, RanksError> {
     let ranks = mpi::Link::start().map_err(RanksError::Start)?;
     match n.filter(|n| *n != ranks.n_ranks.to_string()) {
         Some(n) => {
-            leave_it_to_the_first(is_first);
+            leave_it_to_the_first(rank == "0");
             Err(RanksError::Apart { launcher, n, found: ranks.n_ranks })
         }
         None => Ok(*JOINED.get_or_init(|| ranks)),
@@ -271,10 +302,10 @@ fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> R
 }
 
 #[cfg(not(feature = "mpi"))]
-fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> Result<Ranks, RanksError> {
+fn join_launched(Launched { rank, n, launcher }: Launched) -> Result<Ranks, RanksError> {
     match n.filter(|n| n != "1") {
         Some(n) => {
-            leave_it_to_the_first(is_first);
+            leave_it_to_the_first(rank == "0");
             Err(RanksError::NotBuilt { n, launcher })
         }
         None => Ok(Ranks::alone()),
@@ -285,6 +316,8 @@ fn join_launched(is_first: bool, n: Option<String>, launcher: &'static str) -> R
 /// end the others.
 fn leave_it_to_the_first(is_first: bool) {
     if !is_first {
+        #[cfg(feature = "mpi")]
+        guard::dismiss();
         speak_after_the_first(false);
         std::process::exit(1);
     }
@@ -307,6 +340,8 @@ fn host() -> String {
 /// exit code, and does not return.
 #[cfg_attr(not(feature = "mpi"), expect(unused_variables, reason = "a process that is alone leaves nobody"))]
 pub fn leave(failed: Option<i32>) {
+    #[cfg(feature = "mpi")]
+    guard::dismiss();
     #[cfg(feature = "mpi")]
     if let Some(link) = JOINED.get().and_then(|ranks| ranks.link) {
         match failed {

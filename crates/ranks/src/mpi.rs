@@ -1,7 +1,7 @@
 //! The thread that speaks with MPI.
 #![allow(unsafe_code, reason = "calls of a C library")]
 
-use crate::{Collective, Pending, Ranks, host, speak_after_the_first};
+use crate::{Collective, Pending, Ranks, guard, host};
 use bytemuck::Pod;
 use gpt1_artifacts::eprintln;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -10,16 +10,16 @@ use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two polls while everybody computes: seldom enough to cost nothing, often enough for what the system buffers.
 const SELDOM: Duration = Duration::from_micros(500);
 /// Between two polls while somebody waits, after some without a pause.
 const OFTEN: Duration = Duration::from_micros(20);
+/// How long MPI may take to end when all are done.
+const END: Duration = Duration::from_secs(3);
 /// Polls without a pause.
 const AT_ONCE: usize = 200;
-/// How often the neighbours are looked at while something takes long: the launcher, which sees their end too, soon ends the others.
-const LOOK: Duration = Duration::from_millis(200);
 
 unsafe extern "C" {
     fn gpt1_mpi_start(rank: *mut c_int, n_ranks: *mut c_int) -> c_int;
@@ -44,7 +44,6 @@ pub(crate) struct Link {
 
 enum Message {
     Begin(Box<dyn Job>),
-    Watch(Vec<Neighbour>),
     Finish(Sender<()>),
     Abort(i32),
 }
@@ -67,7 +66,8 @@ struct Typed<T> {
 
 impl<T: Pod + Send> Job for Typed<T> {
     fn call(&mut self) -> (Collective, *const c_void, *mut c_void, usize) {
-        (self.what, self.send.as_ptr().cast(), self.received.as_mut_ptr().cast(), self.n * size_of::<T>())
+        let send = if self.send.is_empty() { std::ptr::null() } else { self.send.as_ptr().cast() };
+        (self.what, send, self.received.as_mut_ptr().cast(), self.n * size_of::<T>())
     }
 
     fn finish(self: Box<Self>) {
@@ -86,8 +86,7 @@ impl Link {
         let serve = move || match start() {
             Ok((rank, n_ranks)) => {
                 _ = started.send(Ok((rank, n_ranks)));
-                Thread { rank, n_ranks, receiver, n_waiting: waiting, under_way: Vec::new(), neighbours: Vec::new() }
-                    .serve();
+                Thread { rank, n_ranks, receiver, n_waiting: waiting, under_way: Vec::new() }.serve();
             }
             Err(error) => _ = started.send(Err(error)),
         };
@@ -96,7 +95,6 @@ impl Link {
         let link: &'static Link = Box::leak(Box::new(Link { messages, n_waiting }));
         let ranks = Ranks { rank, n_ranks, link: Some(link) };
         log::info!("{}, process {}", ranks.name(), std::process::id());
-        link.watch_neighbours(&ranks);
         name_panics(ranks);
         Ok(ranks)
     }
@@ -120,7 +118,11 @@ impl Link {
         let (done, wait) = mpsc::channel();
         self.n_waiting.fetch_add(1, Ordering::Relaxed);
         _ = self.messages.send(Message::Finish(done));
+        // All have come; MPI has ended. MPICH's launcher may have been put off its stroke by a signal and not answer the latter.
         _ = wait.recv();
+        if wait.recv_timeout(END) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("MPI does not end; this process does");
+        }
     }
 
     /// Ends all ranks, this one too.
@@ -132,11 +134,11 @@ impl Link {
     }
 }
 
-/// A panic says whose it is; that it ends the run is left to [`crate::leave`].
+/// A panic says whose it is; [`crate::leave`] ends the run.
 fn name_panics(ranks: Ranks) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo| {
-        eprintln!("{}:", ranks.name());
+        eprintln!("{} ends all ranks; the same command again continues from the last checkpoint:", ranks.name());
         before(info);
     }));
 }
@@ -165,37 +167,6 @@ fn message(code: c_int) -> String {
     }
 }
 
-/// A rank on the same machine.
-#[derive(Debug, Clone)]
-struct Neighbour {
-    rank: usize,
-    process: u32,
-}
-
-impl Neighbour {
-    /// Whether its process runs; one that has ended and was not collected yet does not.
-    fn is_there(&self) -> bool {
-        let stat = fs_err::read_to_string(format!("/proc/{}/stat", self.process)).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
-    }
-}
-
-impl Link {
-    /// Tells the thread which processes of this machine are ranks of the run: their end is noticed though the launcher may not.
-    fn watch_neighbours(&self, ranks: &Ranks) {
-        let all = ranks.all_gather_texts(&format!("{} {}", std::process::id(), host()));
-        let here = |text: &String| {
-            let (process, host_of) = text.split_once(' ')?;
-            (host_of == host()).then_some(process.parse().ok()?)
-        };
-        let neighbours =
-            all.iter().enumerate().filter_map(|(rank, text)| Some(Neighbour { rank, process: here(text)? }));
-        // What cannot be seen from here at the start (other containers) says nothing by being invisible.
-        let seen = neighbours.filter(|other| other.rank != ranks.rank && other.is_there()).collect();
-        _ = self.messages.send(Message::Watch(seen));
-    }
-}
-
 /// The thread that speaks with MPI.
 struct Thread {
     rank: usize,
@@ -203,13 +174,12 @@ struct Thread {
     receiver: Receiver<Message>,
     n_waiting: Arc<AtomicUsize>,
     under_way: Vec<(Box<Request>, Box<dyn Job>)>,
-    neighbours: Vec<Neighbour>,
 }
 
 impl Thread {
     /// Does as it is told until MPI is ended or nobody is left to tell it anything.
     fn serve(mut self) {
-        let (mut polls, mut looked) = (0, Instant::now());
+        let mut polls = 0;
         loop {
             let is_waited_for = self.n_waiting.load(Ordering::Relaxed) > 0;
             let message = if self.under_way.is_empty() {
@@ -222,18 +192,13 @@ impl Thread {
             };
             match message {
                 Ok(Message::Begin(job)) => {
-                    if self.under_way.is_empty() {
-                        looked = Instant::now();
-                    }
                     self.begin(job);
                     polls = 0;
                     // All that is there to begin is begun before the first poll.
                     continue;
                 }
-                Ok(Message::Watch(neighbours)) => self.neighbours = neighbours,
                 Ok(Message::Finish(done)) => {
-                    self.finish();
-                    _ = done.send(());
+                    self.finish(&done);
                     return;
                 }
                 Ok(Message::Abort(code)) => abort(code),
@@ -241,10 +206,6 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             polls = if self.poll() { 0 } else { polls + 1 };
-            if looked.elapsed() > LOOK {
-                looked = Instant::now();
-                self.look();
-            }
         }
     }
 
@@ -284,8 +245,8 @@ impl Thread {
         self.under_way.len() < before
     }
 
-    /// Waits for all ranks without taking a core from those that still work, then ends MPI.
-    fn finish(&mut self) {
+    /// Waits for all ranks without taking a core from those that still work, then ends MPI; tells `done` of both.
+    fn finish(&mut self, done: &Sender<()>) {
         let (back, _buffers) = mpsc::channel();
         let (send, received) = (vec![0_u8], vec![0_u8; self.n_ranks]);
         self.begin(Box::new(Typed { what: Collective::AllGather, n: 1, send, received, back }));
@@ -293,41 +254,28 @@ impl Thread {
             self.poll();
             std::thread::sleep(SELDOM);
         }
+        _ = done.send(());
         // SAFETY: nothing is under way any more, and this thread has started MPI.
         let code = unsafe { gpt1_mpi_finish() };
         if code != 0 {
             log::warn!("MPI does not end: {}", message(code));
         }
-    }
-
-    /// Ends the run if a rank of this machine has ended without a word.
-    fn look(&self) {
-        let Some(gone) = self.neighbours.iter().find(|other| !other.is_there()) else { return };
-        let is_first = self.neighbours.iter().filter(|other| other.is_there()).all(|other| other.rank > self.rank);
-        speak_after_the_first(is_first);
-        self.fail(&format!(
-            "rank {} (process {}) has ended without a word: it was killed, or the system ran out of memory",
-            gone.rank, gone.process
-        ));
+        _ = done.send(());
     }
 
     fn check(&self, code: c_int) {
         if code != 0 {
-            self.fail(&format!("MPI failed: {}", message(code)));
+            std::thread::sleep(guard::LONG_PAUSE);
+            guard::say(&format!("rank {} of {} ({}): MPI failed: {}", self.rank, self.n_ranks, host(), message(code)));
+            abort(1);
         }
-    }
-
-    fn fail(&self, what: &str) -> ! {
-        eprintln!(
-            "error: rank {} ({}): {what}\n  hint: all ranks end here; the same command again continues from the last checkpoint",
-            self.rank,
-            host()
-        );
-        abort(1)
     }
 }
 
+/// Ends all ranks after something was said.
 fn abort(code: i32) -> ! {
+    guard::dismiss();
+    guard::be_heard();
     // SAFETY: MPI has been started by this thread.
     unsafe { gpt1_mpi_abort(code) };
     std::process::exit(code)

@@ -171,7 +171,7 @@ impl Exchange {
         }
         while let Some((stripes, pending)) = self.under_way.pop_front() {
             match pending.try_wait() {
-                Ok(buffers) => self.add_up(stripes, buffers),
+                Ok(buffers) => self.add_up(grads, stripes, buffers),
                 Err(pending) => {
                     self.under_way.push_front((stripes, pending));
                     break;
@@ -198,7 +198,7 @@ impl Exchange {
             }
             let Some((stripes, pending)) = self.under_way.pop_front() else { break };
             let buffers = pending.wait();
-            self.add_up(stripes, buffers);
+            self.add_up(grads, stripes, buffers);
         }
         self.n_left = self.n_buckets();
         lap("exchange of gradients");
@@ -220,8 +220,9 @@ impl Exchange {
         let n = stripes.len() * n_ranks * CHUNK;
         let (mut send, received) = (self.buffer(n), self.buffer(n));
         let grads = &grads.data[self.share.all(stripes.clone())];
-        // (stripes, ranks, chunk) becomes (ranks, stripes, chunk), with zeros where the last stripe ends early.
-        send.par_chunks_mut(CHUNK).enumerate().for_each(|(to, chunk)| {
+        // (stripes, ranks, chunk) becomes (ranks, stripes, chunk), with zeros where the last stripe ends early; own chunks stay.
+        let own = self.share.rank * n_stripes..(self.share.rank + 1) * n_stripes;
+        send.par_chunks_mut(CHUNK).enumerate().filter(|(to, _)| !own.contains(to)).for_each(|(to, chunk)| {
             let (rank, stripe) = (to / n_stripes, to % n_stripes);
             let from = ((stripe * n_ranks + rank) * CHUNK).min(grads.len());
             let found = &grads[from..(from + CHUNK).min(grads.len())];
@@ -232,14 +233,17 @@ impl Exchange {
     }
 
     /// The sum of what all ranks have of the own chunks, in the order of the ranks.
-    fn add_up(&mut self, stripes: Range<usize>, (sent, received): (Vec<f32>, Vec<f32>)) {
-        let n = stripes.len() * CHUNK;
+    fn add_up(&mut self, grads: &Params, stripes: Range<usize>, (sent, received): (Vec<f32>, Vec<f32>)) {
+        let (n, n_ranks, rank) = (stripes.len() * CHUNK, self.share.n_ranks, self.share.rank);
+        let grads = &grads.data[self.share.all(stripes.clone())];
         let own = &mut self.own[self.share.own(stripes)];
         own.par_chunks_mut(CHUNK).enumerate().for_each(|(i, sum)| {
-            let chunk = i * CHUNK..i * CHUNK + sum.len();
-            let mut of_ranks = received.chunks_exact(n).map(|of_rank| &of_rank[chunk.clone()]);
-            sum.copy_from_slice(of_ranks.next().expect("at least one rank"));
-            of_ranks.for_each(|values| gpt1_kernels::add(sum, values));
+            let (here, n_values) = ((i * n_ranks + rank) * CHUNK, sum.len());
+            for of in 0..n_ranks {
+                let values =
+                    if of == rank { &grads[here..][..n_values] } else { &received[of * n + i * CHUNK..][..n_values] };
+                if of == 0 { sum.copy_from_slice(values) } else { gpt1_kernels::add(sum, values) }
+            }
         });
         self.spare.extend([sent, received]);
     }
@@ -249,17 +253,19 @@ impl Exchange {
         if self.ranks.is_alone() {
             return;
         }
+        let (n_ranks, rank) = (self.share.n_ranks, self.share.rank);
         for bucket in 0..self.n_buckets() {
             let stripes = self.stripes(bucket);
-            let (n, n_ranks, rank) = (stripes.len() * CHUNK, self.share.n_ranks, self.share.rank);
-            let (mut send, received) = (self.buffer(n), self.buffer(n_ranks * n));
+            let n = stripes.len() * CHUNK;
+            let mut buffer = self.buffer(n_ranks * n);
             let all = &params.data[self.share.all(stripes.clone())];
             let chunks = all.par_chunks(CHUNK).skip(rank).step_by(n_ranks);
-            send.par_chunks_mut(CHUNK).zip(chunks).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
+            let own = &mut buffer[rank * n..(rank + 1) * n];
+            own.par_chunks_mut(CHUNK).zip(chunks).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
             if self.under_way.len() == AT_ONCE {
                 self.take_next(params);
             }
-            self.under_way.push_back((stripes, self.ranks.begin(Collective::AllGather, send, received)));
+            self.under_way.push_back((stripes, self.ranks.begin(Collective::AllGather, Vec::new(), buffer)));
         }
         while !self.under_way.is_empty() {
             self.take_next(params);
@@ -269,13 +275,14 @@ impl Exchange {
 
     fn take_next(&mut self, params: &mut Params) {
         let Some((stripes, pending)) = self.under_way.pop_front() else { return };
-        let (n_stripes, n_ranks) = (stripes.len(), self.share.n_ranks);
-        let (sent, received) = pending.wait();
-        params.data[self.share.all(stripes)].par_chunks_mut(CHUNK).enumerate().for_each(|(i, to)| {
+        let (n_stripes, n_ranks, rank) = (stripes.len(), self.share.n_ranks, self.share.rank);
+        let (_, received) = pending.wait();
+        let chunks = params.data[self.share.all(stripes)].par_chunks_mut(CHUNK).enumerate();
+        chunks.filter(|(i, _)| i % n_ranks != rank).for_each(|(i, to)| {
             let from = (i % n_ranks * n_stripes + i / n_ranks) * CHUNK;
             to.copy_from_slice(&received[from..from + to.len()]);
         });
-        self.spare.extend([sent, received]);
+        self.spare.push(received);
     }
 
     fn buffer(&mut self, n: usize) -> Vec<f32> {

@@ -4,7 +4,6 @@
 //! told to send before the time is over.
 
 use crate::Outcome;
-use gpt1_ranks::Ranks;
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGUSR1};
 use std::io;
 use std::process::ExitCode;
@@ -24,28 +23,31 @@ pub struct Interrupt {
 impl Interrupt {
     /// Notes the signals from now on.
     pub fn listen() -> io::Result<Interrupt> {
-        Interrupt::listen_as(Ranks::alone())
+        Interrupt::default().noting(&[(SIGINT, SIGINT), (SIGTERM, SIGTERM), (SIGUSR1, SIGTERM)], true)
     }
 
     /// As [`Interrupt::listen`], as one of several: launchers may send a signal more than once, so only the first counts, until
     /// [`Interrupt::stop_at_once`].
-    pub fn listen_as(ranks: Ranks) -> io::Result<Interrupt> {
-        let interrupt = Interrupt::default();
+    pub fn listen_as_one_of_several() -> io::Result<Interrupt> {
         let mut meanings = vec![(SIGINT, SIGINT), (SIGTERM, SIGTERM), (SIGUSR1, SIGTERM)];
-        if !ranks.is_alone() && std::env::var_os("OMPI_COMM_WORLD_RANK").is_some() {
+        if std::env::var_os("OMPI_COMM_WORLD_RANK").is_some() {
             // The first that Open MPI's mpirun sends when it is told to end (orte/mca/odls/base/odls_base_default_fns.c): SIGTERM
             // follows after odls_base_sigkill_timeout (a second), SIGKILL after as long again.
             meanings.push((SIGCONT, SIGTERM));
         }
-        for (signal, meant) in meanings {
+        Interrupt::default().noting(&meanings, false)
+    }
+
+    fn noting(self, meanings: &[(i32, i32)], second_ends: bool) -> io::Result<Interrupt> {
+        for &(signal, meant) in meanings {
             // In this order: the second signal finds the flag that the first has set.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + meant, Arc::clone(&interrupt.at_once))?;
-            signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), meant as usize)?;
-            if ranks.is_alone() {
-                signal_hook::flag::register(signal, Arc::clone(&interrupt.at_once))?;
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + meant, Arc::clone(&self.at_once))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&self.signal), meant as usize)?;
+            if second_ends {
+                signal_hook::flag::register(signal, Arc::clone(&self.at_once))?;
             }
         }
-        Ok(interrupt)
+        Ok(self)
     }
 
     /// Notes a signal as if it had arrived.
