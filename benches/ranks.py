@@ -7,9 +7,9 @@
 The programs must be built with MPI (make build RANKS=1), Open MPI's. Measures `gpt1-pretrain bench` at GPT-1's size in bf16 on two cores
 (about 25 minutes): two ranks of one thread beside one of two threads, in alternation; then the two ranks in two network namespaces
 (tests/cluster/namespaces.sh, which needs root) whose link has 10 and 1 Gbit/s. The model takes from these measurements the time of a
-micro-batch and of an update, the cost of a collective and the rate of the link; what it says of the other runs stands beside what they took.
+micro-batch and of an update, what an exchange takes of the cores and the rate of the link; what it says of the other runs stands beside what they took.
 It then draws weak scaling, each rank having the same work whatever their number. Writes a page and its picture. `--measured` keeps
-the measurements in a file, or takes them from it.
+the measurements in a file, and goes on from those that it has.
 """
 import argparse
 import json
@@ -44,11 +44,12 @@ AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 class Bench:
     def __init__(self, a):
         self.a = a
+        self.note = ""
 
-    def __call__(self, prefix, batch, threads, *more, preset="gpt1", steps=None):
-        command = [*prefix, self.a.bin / "gpt1-pretrain", "bench", "--json", "--preset", preset, "--batch", str(batch), "--precision", "bf16",
+    def __call__(self, prefix, batch, threads, *more, steps=None):
+        command = [*prefix, self.a.bin / "gpt1-pretrain", "bench", "--json", "--preset", "gpt1", "--batch", str(batch), "--precision", "bf16",
                    "--threads", str(threads), "--steps", str(steps or self.a.steps), *more]
-        done = subprocess.run(["flock", self.a.lock, *command] if self.a.lock else command, capture_output=True, text=True, env=os.environ | AS_ROOT)
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | AS_ROOT)
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stderr}")
         for line in done.stderr.splitlines():
@@ -57,12 +58,17 @@ class Bench:
         found = json.loads(done.stdout)
         parts = {part["part"]: part["ms"] / 1e3 for part in found["profile"]["parts"]}
         found["seconds"] = found["tokens_per_step"] / found["tokens_per_s"]
-        print(*prefix[:3], preset, batch, threads, *more, f"{found['seconds']:.3f} s", flush=True)
+        print(*prefix[:3], batch, threads, *more, f"{found['seconds']:.3f} s", flush=True)
         return {"seconds": found["seconds"], "tokens": found["tokens_per_step"], "n_params": found["n_params"], "parts": parts}
 
 
-def two(more=()):
-    return ["mpirun.openmpi", "-n", "2", "--bind-to", "none", *more]
+def machine():
+    number = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in open("/proc/cpuinfo"))}
+    return f"{cpu()}, family {number.get('cpu family')}, model {number.get('model')}"
+
+
+def two():
+    return ["mpirun.openmpi", "-n", "2", "--bind-to", "none"]
 
 
 def over(rate):
@@ -70,29 +76,26 @@ def over(rate):
 
 
 def measure(a):
+    """All measurements; those that the file has are not made again."""
     bench = Bench(a)
-    kept = {"cpu": cpu()}
+    kept = json.loads(a.measured.read_text()) if a.measured and a.measured.exists() else {"cpu": machine(), "note": "", "beside": [], "network": []}
 
     def keep(name, value):
         kept[name] = value
+        kept["note"] = kept["note"] or bench.note
         if a.measured:
             a.measured.write_text(json.dumps(kept, indent=1))
 
-    beside = []
-    for _ in range(a.rounds):
-        beside.append([bench(two(), 8, 1), bench([], 8, 2)])
-        keep("beside", beside)
+    while len(kept["beside"]) < a.rounds:
+        keep("beside", [*kept["beside"], [bench(two(), 8, 1), bench([], 8, 2)]])
     # A window a rank and micro-batch.
     runs = [(rate, overlap, n) for n in ACCUMULATIONS for rate in [None, *RATES] for overlap in (True, False) if rate or overlap]
-    found = []
-    for rate, overlap, n in runs:
+    for rate, overlap, n in runs[len(kept["network"]):]:
         more = ["--accumulate", str(n)] + ["--no-overlap"] * (not overlap)
-        one = bench(over(rate) if rate else two(), 2 * n, 1, *more, steps=a.steps if n < 16 else 2)
-        found.append({"rate": rate, "overlap": overlap, "accumulation": n, **one})
-        keep("network", found)
-    keep("unshaped", bench(over("none"), 2, 1, "--no-overlap"))
-    keep("small_messages", bench(over("10gbit"), 2, 1, "--no-overlap", preset="tiny", steps=50))
-    keep("note", getattr(bench, "note", ""))
+        one = bench(over(rate) if rate else two(), 2 * n, 1, *more, steps=a.steps if n < 16 else 1)
+        keep("network", [*kept["network"], {"rate": rate, "overlap": overlap, "accumulation": n, **one}])
+    if "unshaped" not in kept:
+        keep("unshaped", bench(over("none"), 2, 1, "--no-overlap"))
     return kept
 
 
@@ -120,11 +123,11 @@ class Model:
         self.embeddings = (40478 + 512) * 768 / self.n_params
         self.by_cores = self.exchange(kept["unshaped"])
         fed = {run["rate"]: run for run in runs if run["accumulation"] == first and not run["overlap"]}
+        self.by_memory = self.exchange(here[first])
         self.by_link = {rate: self.exchange(run) for rate, run in fed.items()}
         self.fed = list(fed.values())
         # Of the slow link's rate, which the cores do not limit.
         self.share_of_rate = 8 * 2 * self.n_params / self.by_link["1gbit"][1] / 1e9
-        self.collective = sum(self.exchange(kept["small_messages"])) / (2 * self.n_buckets(2, kept["small_messages"]["n_params"]) + 1)
 
     @staticmethod
     def alone(run):
@@ -162,12 +165,11 @@ class Model:
             return 1.0
         part = 2 * (n_ranks - 1) / n_ranks
         wire = part * 2 * self.n_params * 8 / (gbit * 1e9 * self.share_of_rate)
-        n_buckets = self.n_buckets(n_ranks, self.n_params)
-        begun = n_buckets * (self.collective + (n_ranks - 2) * MESSAGE)
-        gradients, parameters = (max(wire, part * cores / speed) + begun for cores in self.by_cores)
+        messages = self.n_buckets(n_ranks, self.n_params) * (n_ranks - 2) * MESSAGE
+        gradients, parameters = (max(wire, part * cores / speed) + messages for cores in self.by_memory)
         faster = Model.__new__(Model)
         faster.__dict__ = self.__dict__ | {name: getattr(self, name) / speed for name in ("micro", "update", "window")}
-        return faster.compute(n) / faster.seconds(n, gradients, parameters, part * self.by_cores[0] / speed)
+        return faster.compute(n) / faster.seconds(n, gradients, parameters, part * self.by_memory[0] / speed)
 
     def enough(self, gbit, speed):
         """The smallest accumulation that keeps KEPT of the ideal at the most ranks."""
@@ -187,8 +189,8 @@ def picture(model, path):
         ax.set_xticks(N_RANKS[::2], [f"{r:,}" for r in N_RANKS[::2]])
         ax.set(title=f"accumulation {n}: {n * 512:,} tokens a rank and update", xlabel="ranks", ylim=(0, 104))
         ax.grid(alpha=0.3)
-        ax.legend(loc="lower left")
     axes[0].set_ylabel("% of the ideal")
+    axes[-1].legend(loc="lower right")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
@@ -233,13 +235,15 @@ An update sends {model.n_params * 4e-6:.0f} MB from each to the other. Here the 
 ## The model
 
 An update takes n micro-batches of {model.micro:.3f} s and {model.update:.3f} s for the rest. Gradients of the blocks hide behind {model.window:.2f} s of the last backward
-pass; those of the embeddings ({100 * model.embeddings:.0f} %) and the parameters do not. Moving gradients and parameters takes the cores {model.by_cores[0]:.2f} and {model.by_cores[1]:.2f} s, the link {100 * model.share_of_rate:.0f} %
-of its rate, a collective of few bytes {1e3 * model.collective:.2f} ms. In the table above it is off by {100 * worst:.1f} % at most. For more ranks it assumes that every pair has the link's
-rate, and {1e6 * MESSAGE:.0f} us for each message to a further rank (not measured).
+pass; those of the embeddings ({100 * model.embeddings:.0f} %) and the parameters do not. Moving gradients and parameters takes the cores {model.by_cores[0]:.2f} and {model.by_cores[1]:.2f} s through the kernel; the slow link
+carries {100 * model.share_of_rate:.0f} % of its rate. In the table above it is off by {100 * worst:.1f} % at most.
+
+For more ranks it assumes what was not measured: every rank has a link of its own, of that rate to whomever; a network card that takes the cores no longer than shared
+memory does here ({model.by_memory[0]:.2f} and {model.by_memory[1]:.2f} s); {1e6 * MESSAGE:.0f} us for each message to a further rank.
 
 ![weak scaling]({name})
 
-Lines are the model's, crosses measured. Accumulation that keeps {100 * KEPT:.0f} % at {max(N_RANKS):,} ranks (micro-batches of one window of 512 tokens):
+Lines are the model's, crosses measured (through the kernel). Accumulation that keeps {100 * KEPT:.0f} % at {max(N_RANKS):,} ranks (micro-batches of one window of 512 tokens):
 
 {enough}
 """
@@ -252,10 +256,9 @@ def main():
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--steps", type=int, default=3)
     ap.add_argument("--measured", type=Path)
-    ap.add_argument("--lock", help="a file that is locked while something is measured, for machines with other work")
     ap.add_argument("--out", type=Path, default=Path("SCALING.md"))
     a = ap.parse_args()
-    kept = json.loads(a.measured.read_text()) if a.measured and a.measured.exists() else measure(a)
+    kept = measure(a)
     model = Model(kept)
     image = a.out.with_suffix(".svg")
     picture(model, image)

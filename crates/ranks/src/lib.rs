@@ -341,12 +341,13 @@ fn host() -> String {
 #[cfg_attr(not(feature = "mpi"), expect(unused_variables, reason = "a process that is alone leaves nobody"))]
 pub fn leave(failed: Option<i32>) {
     #[cfg(feature = "mpi")]
-    guard::dismiss();
-    #[cfg(feature = "mpi")]
-    if let Some(link) = JOINED.get().and_then(|ranks| ranks.link) {
-        match failed {
-            None => link.finish(),
-            Some(code) => link.abort(code),
+    {
+        if let Some(link) = JOINED.get().and_then(|ranks| ranks.link) {
+            match failed {
+                None => link.finish(),
+                Some(code) => link.abort(code),
+            }
         }
+        guard::dismiss();
     }
 }
