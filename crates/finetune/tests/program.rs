@@ -102,6 +102,7 @@ fn killed_and_continued_is_the_same_run() {
     let TaskModel { file, model, encoder } = TaskModel::load(&place.join("whole/best"), task).unwrap();
     let dev = gpt1_tasks::read(task, &place.data, gpt1_tasks::Split::Dev).unwrap();
     let encoded = gpt1_finetune::encode(&dev, &encoder, &file.special(), model.config.n_positions).unwrap();
+    gpt1_kernels::start(None).unwrap();
     gpt1_kernels::Precision::choose("auto").unwrap();
     let scored = gpt1_finetune::score(&model, &dev, &encoded);
     let (metric, value) = scored.scores.unwrap()[0];

@@ -278,13 +278,12 @@ mod avx512 {
                         }
                     } else {
                         let to = words.add(first_step * width + first_row);
-                        // A whole vector is stored faster than a part. What it writes too much, in a panel that is narrower, is
-                        // the next step's, which comes after it.
-                        let n_whole =
-                            if width <= LANES { n_steps - usize::from(first_step + n_steps == steps) } else { 0 };
-                        let n_whole = if n_rows == LANES { n_steps } else { n_whole };
+                        // A whole vector is stored faster than a part. What it writes too much, in a panel that is narrower, are
+                        // later steps' words, which come after it.
+                        let may_be_whole = n_rows == LANES || width < LANES;
                         for (i, v) in v.iter().take(n_steps).enumerate() {
-                            if i < n_whole {
+                            let end = (first_step + i) * width + first_row + LANES;
+                            if may_be_whole && end <= steps * width {
                                 _mm512_storeu_si512(to.add(i * width).cast(), *v);
                             } else {
                                 _mm512_mask_storeu_epi32(to.add(i * width).cast(), first(n_rows), *v);
