@@ -6,8 +6,8 @@
 use gpt1_tests::small::{
     Content, Random, STAGES, World, assert_same, content, faults_library, finish, latest_checkpoint, number, partial,
 };
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 fn world() -> &'static World {

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// Tells a rank that it is one, and which process is its guard; their connection is its standard input.
 const GUARD: &str = "GPT1_GUARD";
-/// Before something is said of a death. Whoever has ended both is done by then, and nothing is said.
+/// Before something is said of a rank's death. Whoever has ended both is done by then, and nothing is said.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The same of a guard's death, at which the launcher ends all ranks soon.
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
 /// The same where it may come from the death of another, of which more can be said.
 pub(crate) const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// After it: the launcher passes on what it has been told, and may forget that when it ends.
@@ -125,7 +127,7 @@ fn end(launched: &Launched, rank: &Child, status: ExitStatus, stopped: bool, mut
 fn guard_the_guard(guard: &str, name: &str) {
     let Ok(mut connection) = connection() else { return };
     while connection.read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
-    std::thread::sleep(PAUSE);
+    std::thread::sleep(SHORT_PAUSE);
     say(&format!("the guard of {name}, process {guard}, was killed"));
     leave(Some(1));
     std::process::exit(1)
