@@ -453,13 +453,14 @@ fn block<C: Element>(
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "one instruction a line, in loops")]
 fn prefetch<T>(at: *const T, n: usize) {
-    for i in (0..n).step_by(64 / size_of::<T>()) {
-        let _at = at.wrapping_add(i);
+    for at in (0..n).step_by(64 / size_of::<T>()).map(|i| at.wrapping_add(i)) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads nothing that a program could see, wherever it points.
         unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(_at.cast());
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
     }
 }
 

@@ -266,7 +266,10 @@ mod tests {
         for v in 0..5000 {
             let stride = logits_stride(v);
             assert!(
-                stride >= v && stride <= v + 31 && stride % 16 == 0 && (v == 0 || stride % 1024 != 0),
+                stride >= v
+                    && stride <= v + 31
+                    && stride.is_multiple_of(16)
+                    && (v == 0 || !stride.is_multiple_of(1024)),
                 "{v} {stride}"
             );
         }

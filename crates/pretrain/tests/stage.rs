@@ -259,7 +259,7 @@ fn snapshots_are_models_of_their_updates() {
 /// Rates that grow until the model is spoilt: the best one is on the way.
 const SPOILT: [&str; 8] = [
     "--set",
-    "pretrain.learning_rate=3.0",
+    "pretrain.learning_rate=0.5",
     "--set",
     "pretrain.warmup_updates=230",
     "--set",

@@ -180,7 +180,9 @@ fn panel<E: Element>(
     for (row, x) in x.slice(s![row..row + rows, k..k + n_k]).rows().into_iter().enumerate() {
         match precision {
             Precision::F32 => {
-                x.iter().enumerate().for_each(|(step, x)| words[layout.at(row, step)] = x.get().to_bits())
+                for (step, x) in x.iter().enumerate() {
+                    words[layout.at(row, step)] = x.get().to_bits();
+                }
             }
             Precision::Bf16 => {
                 for (i, x) in x.iter().enumerate() {
