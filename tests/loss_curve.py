@@ -57,7 +57,7 @@ def main():
         batches = [[tokens[start:start + N_CTX + 1] for start in starts()] for _ in range(a.updates)]
         settings = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01, "max_grad_norm": 1.0,
                     "factors": make_golden.schedule(a.updates, a.updates // 10)}
-        result, _ = make_golden.train(model, settings | {"batches": batches})
+        result, _ = make_golden.train(model, settings | {"batches": batches}, [])
         curve = {"batches": {str(u): windows for u, windows in enumerate(batches)}, "curves": {"curve": settings | result}}
         (folder / "curve.json").write_text(json.dumps(curve))
         subprocess.run(["cargo", "test", "--release", "-q", "-p", "gpt1-training", "--test", "golden_curve", "--", "--ignored", "loss_curve"],

@@ -3,6 +3,7 @@
 use crate::block::view;
 use crate::{Config, Model};
 use gpt1_kernels::vector::Matrix;
+use gpt1_kernels::profile::in_pool;
 use gpt1_kernels::{NormStats, Precision, attention, residual_norm_forward};
 use ndarray_rand::rand::Rng;
 
@@ -67,6 +68,10 @@ impl<'a, 'w> Sampler<'a, 'w> {
     /// # Panics
     /// If the token is not in the vocabulary.
     pub fn feed(&mut self, token: u32) -> &[f32] {
+        in_pool(|| self.feed_here(token))
+    }
+
+    fn feed_here(&mut self, token: u32) -> &[f32] {
         let n_positions = self.model.model.config.n_positions;
         if self.tokens.len() == n_positions {
             let kept = self.tokens.split_off(n_positions.div_ceil(2));
