@@ -2,8 +2,8 @@
 
 use crate::block::view;
 use crate::{Config, Model};
-use gpt1_kernels::vector::Matrix;
 use gpt1_kernels::profile::in_pool;
+use gpt1_kernels::vector::Matrix;
 use gpt1_kernels::{NormStats, Precision, attention, residual_norm_forward};
 use ndarray_rand::rand::Rng;
 
