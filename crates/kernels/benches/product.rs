@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p gpt1-kernels --bench product`
 
+use gpt1_kernels::element::{Bf16, Element};
 use gpt1_kernels::memory::HugePages;
 use gpt1_kernels::product::product;
 use gpt1_kernels::{Precision, blas, cpu, has_bf16, start};
@@ -50,6 +51,12 @@ fn line(what: &str, a: ArrayView2<f32>, b: ArrayView2<f32>) {
     };
     let blas = rate(&mut |c| blas::gemm(a, b, false, c.view_mut()));
     let f32 = rate(&mut |c| product(Precision::F32, a, b, false, c.view_mut()));
-    let bf16 = if has_bf16() { rate(&mut |c| product(Precision::Bf16, a, b, false, c.view_mut())) } else { f64::NAN };
+    // As training has it: activations in bf16, weights in f32, gradients of weights between activations.
+    let (a, rounded) = (a.mapv(Bf16::new), b.mapv(Bf16::new));
+    let bf16 = match (has_bf16(), what.contains("^T")) {
+        (false, _) => f64::NAN,
+        (_, true) => rate(&mut |c| product(Precision::Bf16, a.view(), rounded.view(), false, c.view_mut())),
+        (_, false) => rate(&mut |c| product(Precision::Bf16, a.view(), b, false, c.view_mut())),
+    };
     println!("{what:>24} {blas:>9.0} {f32:>9.0} {bf16:>9.0}");
 }

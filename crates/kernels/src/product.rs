@@ -24,6 +24,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::io::Write as _;
+use std::marker::PhantomData;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -152,8 +153,18 @@ struct Kernel {
 
 type Around = (fn(), fn());
 
-/// Safety: the CPU has the kernel's instructions, and `around` has been called.
-type Run = unsafe fn(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool);
+/// Safety: the CPU has the kernel's instructions, and `around` has been called; of `a`, the tile's rows can be read for as many
+/// steps as `b` has.
+type Run = unsafe fn(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool);
+
+/// The rows of A in a tile: the words of row i in step s (in group of steps s, where the kernel has groups) are at
+/// `at + i * row + s * step`.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    at: *const u32,
+    row: usize,
+    step: usize,
+}
 
 /// Columns of the widest tile.
 const MAX_COLS: usize = 32;
@@ -328,7 +339,7 @@ impl Packed {
                     let a = a.slice(s![.., i * chunk_k..((i + 1) * chunk_k).min(a.ncols())]);
                     let here = Here { precision, kernel };
                     let (write, bias) = if i > 0 { (Write::Add, &[][..]) } else { (first, bias) };
-                    block(kernel, &here.left(a).0, (&self.panels, j, i * chunk), (write, bias), c.view_mut());
+                    block(kernel, &here.left(a), (&self.panels, j, i * chunk), (write, bias), c.view_mut());
                 }
             });
         });
@@ -357,8 +368,31 @@ pub(crate) struct Here {
     kernel: Kernel,
 }
 
-/// An operand of [`Here`], on the left or on the right.
-pub(crate) struct Operand(Panels);
+/// An operand of [`Here`] on the right.
+pub(crate) struct Right(Panels);
+
+/// An operand on the left: what a micro-kernel can read as it lies in memory is not packed.
+pub(crate) struct Left<'a> {
+    /// From the first row on.
+    in_place: Rows,
+    /// Panels that are read there.
+    n_in_place: usize,
+    /// Those after them.
+    packed: Panels,
+    a: PhantomData<&'a ()>,
+}
+
+impl Left<'_> {
+    /// The steps from `start` on of panel `i`.
+    fn rows(&self, kernel: &Kernel, i: usize, start: usize) -> Rows {
+        let Rows { at, row, step } = self.in_place;
+        if i < self.n_in_place {
+            return Rows { at: at.wrapping_add(i * kernel.mr * row + start), row, step };
+        }
+        let first = ((i - self.n_in_place) * self.packed.steps + start) * kernel.mr;
+        Rows { at: self.packed.words.as_slice()[first..].as_ptr(), row: kernel.group, step: kernel.mr * kernel.group }
+    }
+}
 
 impl Here {
     /// Products of that precision.
@@ -381,26 +415,37 @@ impl Here {
         n.next_multiple_of(self.kernel.nr)
     }
 
-    /// Packs a: (M, K).
-    pub(crate) fn left(&self, a: ArrayView2<impl Element>) -> Operand {
-        self.pack(self.kernel.left(), a)
+    /// a: (M, K), packed where it must be.
+    pub(crate) fn left<'a, E: Element>(&self, a: ArrayView2<'a, E>) -> Left<'a> {
+        let Here { precision, kernel } = *self;
+        let (values, stride) = (precision.values_of_word(), a.strides()[0]);
+        // Of rows of whole words (and groups of them), those that fill a tile.
+        let is_whole = E::PRECISION == precision
+            && a.ncols().is_multiple_of(values * kernel.group)
+            && a.strides()[1] == 1
+            && stride >= 0
+            && stride.unsigned_abs().is_multiple_of(values);
+        let in_place = Rows { at: a.as_ptr().cast(), row: stride.unsigned_abs() / values, step: kernel.group };
+        let n_in_place = if is_whole { a.nrows() / kernel.mr } else { 0 };
+        let packed = self.pack(kernel.left(), a.slice_move(s![n_in_place * kernel.mr.., ..]));
+        Left { in_place, n_in_place, packed, a: PhantomData }
     }
 
     /// Packs b: (K, N).
-    pub(crate) fn right(&self, b: ArrayView2<impl Element>) -> Operand {
-        self.pack(self.kernel.right(), b.reversed_axes())
+    pub(crate) fn right(&self, b: ArrayView2<impl Element>) -> Right {
+        Right(self.pack(self.kernel.right(), b.reversed_axes()))
     }
 
-    fn pack(&self, layout: pack::Layout, x: ArrayView2<impl Element>) -> Operand {
+    fn pack(&self, layout: pack::Layout, x: ArrayView2<impl Element>) -> Panels {
         let mut panels = Panels::room(layout, x.nrows(), self.kernel.steps(self.precision, x.ncols()));
         pack::panels_here(layout, self.precision, x, panels.words.words());
-        Operand(panels)
+        panels
     }
 
     /// `c (+)= a b` for a: (M, K), b: (K', N') and c: (M, N), where K <= K' and N <= N': of b, the first K rows and N columns
     /// are meant. Where the last step of `a` has values beyond K, they are zero, and those of `b` are finite.
-    pub(crate) fn product(&self, a: &Operand, b: &Operand, accumulate: bool, c: ArrayViewMut2<impl Element>) {
-        block(self.kernel, &a.0, (&b.0, 0, 0), (Write::new(accumulate, 0), &[]), c);
+    pub(crate) fn product(&self, a: &Left, b: &Right, accumulate: bool, c: ArrayViewMut2<impl Element>) {
+        block(self.kernel, a, (&b.0, 0, 0), (Write::new(accumulate, 0), &[]), c);
     }
 }
 
@@ -408,7 +453,7 @@ impl Here {
 /// and a has steps; to its rows `bias` is added, unless it is empty. Called inside of [`Kernel::session`].
 fn block<C: Element>(
     kernel: Kernel,
-    a: &Panels,
+    a: &Left,
     (b, first_panel, first_step): (&Panels, usize, usize),
     (write, bias): (Write, &[f32]),
     mut c: ArrayViewMut2<C>,
@@ -420,14 +465,15 @@ fn block<C: Element>(
     let (to, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
     STRIP.with_borrow_mut(|Strip(strip)| {
         let high = BLOCK_ROWS / mr;
-        if a.steps == 0 {
+        let steps = a.packed.steps;
+        if steps == 0 {
             strip.fill(0.0);
         }
         for first in (0..rows.div_ceil(mr)).step_by(high) {
             let n_panels = high.min(rows.div_ceil(mr) - first);
             for j in 0..cols.div_ceil(nr) {
-                for start in (0..a.steps).step_by(pass) {
-                    let n = pass.min(a.steps - start);
+                for start in (0..steps).step_by(pass) {
+                    let n = pass.min(steps - start);
                     let b = b.part(nr, first_panel + j, first_step + start, n);
                     for (i, tile) in strip.chunks_exact_mut(mr * nr).take(n_panels).enumerate() {
                         if write == Write::Add && start == 0 {
@@ -435,8 +481,8 @@ fn block<C: Element>(
                             let rows = (first + i) * mr..((first + i + 1) * mr).min(rows);
                             rows.for_each(|row| prefetch(to.wrapping_add(row * ld + j * nr), nr));
                         }
-                        // SAFETY: `kernel()` chose what this CPU has, and `around` has been called.
-                        unsafe { run(a.part(mr, first + i, start, n), b, tile, start > 0) };
+                        // SAFETY: `kernel()` chose what this CPU has, and `around` has been called; `n` steps of A are left.
+                        unsafe { run(a.rows(&kernel, first + i, start), b, tile, start > 0) };
                     }
                 }
                 let (row, col) = (first * mr, j * nr);

@@ -6,7 +6,7 @@
 #[cfg(all(test, target_os = "linux"))]
 pub(super) mod emulator;
 
-use super::Kernel;
+use super::{Kernel, Rows};
 use std::arch::asm;
 
 const MR: usize = 32;
@@ -61,15 +61,15 @@ fn release() {
 }
 
 /// Pairs of bf16. Safety: see [`super::Run`].
-unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
-    let groups = a.len() / (MR * GROUP);
-    assert!(groups > 0 && a.len() == groups * MR * GROUP && b.len() == groups * NR * GROUP && c.len() == MR * NR);
+unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+    let groups = b.len() / (NR * GROUP);
+    assert!(groups > 0 && b.len() == groups * NR * GROUP && c.len() == MR * NR);
     // The lower half of the rows of c.
     let (c, lower) = c.split_at_mut(16 * NR);
     let (c, lower, ld) = (c.as_mut_ptr(), lower.as_mut_ptr(), NR);
-    // SAFETY: the caller has seen that the CPU has AMX, and `configure` has been called on this thread. The slices hold
-    // `groups` times two tiles of A, one after the other, and of B, side by side; c and `lower` hold two registers each. The tile
-    // registers are not used by anything else.
+    // SAFETY: the caller has seen that the CPU has AMX, and `configure` has been called on this thread. There are `groups` times
+    // two tiles of A, one below the other, as the caller promises, and of B, side by side; c and `lower` hold two registers each.
+    // The tile registers are not used by anything else.
     unsafe {
         if accumulate {
             asm!(
@@ -97,10 +97,11 @@ unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{b} + {b_row} + 64]",
             "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{a} + {a_row} + 1024]",
+            "tileloadd tmm5, [{a_lower} + {a_row}]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a}, 2048",
+            "add {a}, {a_step}",
+            "add {a_lower}, {a_step}",
             "add {b}, 2048",
             "dec {groups}",
             "jnz 2b",
@@ -109,8 +110,9 @@ unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
             "tilestored [{lower} + {ld}], tmm2",
             "tilestored [{lower} + {ld} + 64], tmm3",
             groups = inout(reg) groups => _,
-            a = inout(reg) a.as_ptr() => _, b = inout(reg) b.as_ptr() => _,
-            a_row = in(reg) 64_usize, b_row = in(reg) 128_usize,
+            a = inout(reg) a.at => _, a_lower = inout(reg) a.at.wrapping_add(16 * a.row) => _,
+            a_row = in(reg) a.row * 4, a_step = in(reg) a.step * 4,
+            b = inout(reg) b.as_ptr() => _, b_row = in(reg) 128_usize,
             c = in(reg) c, lower = in(reg) lower, ld = in(reg) ld * 4, options(nostack),
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,

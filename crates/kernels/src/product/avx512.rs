@@ -1,13 +1,14 @@
 //! The micro-kernels for AVX-512: 14 rows of two vectors are 28 of the 32 registers; a word of A is broadcast, two vectors of
 //! B are read.
 
-use super::{Kernel, Write};
+use super::{Kernel, Rows, Write};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
     _mm512_stream_ps, _mm512_stream_si512,
 };
+use std::hint::black_box;
 
 const MR: usize = 14;
 pub(super) const NR: usize = 32;
@@ -21,79 +22,125 @@ pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run
 pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
 /// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Run`].
-unsafe fn f32(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
-    let steps = check(a, b, c);
-    // SAFETY: the caller has seen that the CPU has AVX-512F; `check` has seen that the slices hold what is read.
-    unsafe { run_f32(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), accumulate) }
+unsafe fn f32(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+    let steps = check(b, c);
+    // SAFETY: the caller has seen that the CPU has AVX-512F, and promises the rows of A; `check` has seen that the slices hold what is read.
+    unsafe {
+        if a.row == 1 {
+            run_f32::<true>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
+        } else {
+            run_f32::<false>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
+        }
+    }
 }
 
 /// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Run`].
-unsafe fn bf16(a: &[u32], b: &[u32], c: &mut [f32], accumulate: bool) {
-    let steps = check(a, b, c);
-    // SAFETY: the caller has seen that the CPU has AVX-512F and BF16; `check` has seen that the slices hold what is read.
-    unsafe { run_bf16(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), accumulate) }
+unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+    let steps = check(b, c);
+    // SAFETY: the caller has seen that the CPU has AVX-512F and BF16, and promises the rows of A; `check` has seen that the slices hold what is read.
+    unsafe {
+        if a.row == 1 {
+            run_bf16::<true>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
+        } else {
+            run_bf16::<false>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
+        }
+    }
+}
+
+/// Where the words of a step are, by pointers to every third row: pointers to all rows would be more than there are registers.
+struct Thirds {
+    at: [*const u32; 5],
+    row: usize,
+}
+
+impl Thirds {
+    fn of(a: Rows) -> Thirds {
+        // The compiler sees pointers that have nothing to do with each other, and does not make one for each row.
+        Thirds { at: [0, 3, 6, 9, 12].map(|i| black_box(a.at.wrapping_add(i * a.row))), row: a.row }
+    }
+
+    /// Those of the next step.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+    fn next<const PACKED: bool>(&mut self) -> [*const u32; MR] {
+        let row = if PACKED { 1 } else { self.row };
+        let [a, b, c, d, e] = self.at;
+        let second = |at: *const u32| at.wrapping_add(row);
+        let third = |at: *const u32| at.wrapping_add(2 * row);
+        let step = if PACKED { MR } else { 1 };
+        self.at = [a, b, c, d, e].map(|at| at.wrapping_add(step));
+        [a, second(a), third(a), b, second(b), third(b), c, second(c), third(c), d, second(d), third(d), e, second(e)]
+    }
 }
 
 /// The number of steps, if the slices are large enough.
-fn check(a: &[u32], b: &[u32], c: &[f32]) -> usize {
-    let steps = a.len() / MR;
-    assert!(a.len() == steps * MR && b.len() == steps * NR && c.len() == MR * NR);
+fn check(b: &[u32], c: &[f32]) -> usize {
+    let steps = b.len() / NR;
+    assert!(b.len() == steps * NR && c.len() == MR * NR);
     steps
 }
 
 /// # Safety
-/// The CPU has AVX-512F; a: (steps, MR), b: (steps, NR), c: (MR, NR).
+/// The CPU has AVX-512F; a: (steps, MR), packed or not, b: (steps, NR), c: (MR, NR).
 #[target_feature(enable = "avx512f")]
-unsafe fn run_f32(steps: usize, a: *const u32, b: *const u32, c: *mut f32, accumulate: bool) {
+unsafe fn run_f32<const PACKED: bool>(steps: usize, a: Rows, b: *const u32, c: *mut f32, accumulate: bool) {
     let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
+    let mut thirds = Thirds::of(a);
     for step in 0..steps {
-        // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
-        let (a, b0, b1) = unsafe { words(a, b, step) };
+        // SAFETY: `step` is below `steps`, so that NR words of b can be read.
+        let (b0, b1) = unsafe { words(b, step) };
+        let rows = thirds.next::<PACKED>();
         let (b0, b1) = (_mm512_castsi512_ps(b0), _mm512_castsi512_ps(b1));
-        for (i, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: i is below MR.
-            let x = _mm512_castsi512_ps(_mm512_set1_epi32(unsafe { *a.add(i) }));
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            // SAFETY: the caller's promise.
+            let x = _mm512_castsi512_ps(_mm512_set1_epi32(unsafe { row.cast::<i32>().read_unaligned() }));
             sum[0] = _mm512_fmadd_ps(x, b0, sum[0]);
             sum[1] = _mm512_fmadd_ps(x, b1, sum[1]);
         }
     }
     // SAFETY: the caller's promise about c.
-    unsafe { store(&sums, c, accumulate) }
+    // A copy: sums whose address is known are written to memory in every step.
+    unsafe { store(&{ sums }, c, accumulate) }
 }
 
 /// # Safety
 /// As [`run_f32`], and the CPU has AVX-512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn run_bf16(steps: usize, a: *const u32, b: *const u32, c: *mut f32, accumulate: bool) {
+unsafe fn run_bf16<const PACKED: bool>(steps: usize, a: Rows, b: *const u32, c: *mut f32, accumulate: bool) {
     let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
+    let mut thirds = Thirds::of(a);
     for step in 0..steps {
-        // SAFETY: `step` is below `steps`, so that NR words of b and MR of a can be read.
-        let (a, b0, b1) = unsafe { words(a, b, step) };
+        // SAFETY: `step` is below `steps`, so that NR words of b can be read.
+        let (b0, b1) = unsafe { words(b, step) };
+        let rows = thirds.next::<PACKED>();
         // SAFETY: two views of the same 512 bits.
         let (b0, b1) =
             unsafe { (std::mem::transmute::<__m512i, __m512bh>(b0), std::mem::transmute::<__m512i, __m512bh>(b1)) };
-        for (i, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: i is below MR; two views of the same 512 bits.
-            let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(*a.add(i))) };
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            // SAFETY: the caller's promise; two views of the same 512 bits.
+            let x = unsafe {
+                std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(row.cast::<i32>().read_unaligned()))
+            };
             sum[0] = _mm512_dpbf16_ps(sum[0], x, b0);
             sum[1] = _mm512_dpbf16_ps(sum[1], x, b1);
         }
     }
     // SAFETY: the caller's promise about c.
-    unsafe { store(&sums, c, accumulate) }
+    // A copy: sums whose address is known are written to memory in every step.
+    unsafe { store(&{ sums }, c, accumulate) }
 }
 
-/// The words of one step: where A's are, and B's two vectors.
+/// The words of one step of B: two vectors.
 ///
 /// # Safety
-/// a: more than `step` times MR words, b: NR.
+/// b: more than `step` times NR words.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn words(a: *const u32, b: *const u32, step: usize) -> (*const i32, __m512i, __m512i) {
+unsafe fn words(b: *const u32, step: usize) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise.
     unsafe {
         let b = b.add(step * NR);
-        (a.add(step * MR).cast(), _mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast()))
+        (_mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast()))
     }
 }
 
