@@ -49,7 +49,7 @@ struct Cli {
     /// Threads [default: one for each core]; the result is the same for any number
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it)
+    /// What dense products are rounded to: f32, bf16, or auto (what this CPU computes faster)
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     precision: String,
 }

@@ -27,6 +27,7 @@ use std::io::Write as _;
 use std::marker::PhantomData;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// What the operands of a product are rounded to; sums are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +39,14 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The fastest that this CPU computes in hardware.
+    /// The faster one for products on this CPU: AVX-512-BF16 has up to twice the rate of f32 on some CPUs and less than it on others,
+    /// so both are tried.
     pub fn best() -> Precision {
-        if has_bf16() { Precision::Bf16 } else { Precision::F32 }
+        if has_bf16() && seconds_a_value(Precision::Bf16) <= seconds_a_value(Precision::F32) {
+            Precision::Bf16
+        } else {
+            Precision::F32
+        }
     }
 
     /// What dense products of this process are rounded to: f32 until [`Precision::choose`] says otherwise.
@@ -49,10 +55,10 @@ impl Precision {
     }
 
     /// What matrices are kept in that only rows are multiplied with (sampling): `f32`, `bf16`, which any CPU can read, or
-    /// `auto`, [`Precision::best`].
+    /// `auto`, bf16 where the CPU computes it: half the bytes are read, which is all that takes time there.
     pub fn of_weights(name: &str) -> Result<Precision, UnknownPrecision> {
         match name {
-            "auto" => Ok(Precision::best()),
+            "auto" => Ok(if has_bf16() { Precision::Bf16 } else { Precision::F32 }),
             "f32" => Ok(Precision::F32),
             "bf16" => Ok(Precision::Bf16),
             _ => Err(UnknownPrecision(name.to_owned())),
@@ -63,6 +69,7 @@ impl Precision {
     /// it in hardware falls back to f32 and says so on stderr.
     pub fn choose(name: &str) -> Result<Precision, UnknownPrecision> {
         let precision = match Precision::of_weights(name)? {
+            _ if name == "auto" => Precision::best(),
             Precision::Bf16 if !has_bf16() => {
                 // A stderr that cannot be written is no reason to panic.
                 _ = writeln!(
@@ -130,6 +137,9 @@ const BLOCK_WORDS: usize = 1 << 17;
 const SHARED_WORDS: usize = 1 << 21;
 /// Time to pack a value of A, over that to read one of B.
 const PACKING: usize = 3;
+/// Words from a row of A to the next, at most, where A is not packed: a tile's rows have to find room beside each other in the
+/// first cache.
+const IN_PLACE_STRIDE: usize = 512;
 /// A product is cut into so many blocks, or into blocks of `SMALL_BLOCK` rows and columns.
 const MIN_BLOCKS: usize = 8;
 const SMALL_BLOCK: (usize, usize) = (64, 192);
@@ -244,6 +254,24 @@ fn kernel(precision: Precision) -> Kernel {
         Precision::F32 => plain::F32,
         Precision::Bf16 => plain::BF16,
     }
+}
+
+/// What the micro-kernel needs for a value along the inner size of a tile, over the rows and columns of the tile: the least of
+/// some runs of a few microseconds.
+fn seconds_a_value(precision: Precision) -> f64 {
+    const STEPS: usize = 192;
+    let kernel = kernel(precision);
+    let (a_words, b) = (vec![0_u32; STEPS * kernel.mr], vec![0_u32; STEPS * kernel.nr]);
+    let a = Rows { at: a_words.as_ptr(), row: kernel.group, step: kernel.mr * kernel.group };
+    let mut c = vec![0.0; kernel.mr * kernel.nr];
+    let once = || {
+        let clock = Instant::now();
+        // SAFETY: `kernel()` chose what this CPU has, inside its session; A has as many steps as B.
+        unsafe { (kernel.run)(a, &b, &mut c, false) };
+        clock.elapsed().as_secs_f64()
+    };
+    let seconds = kernel.session(|| std::iter::repeat_with(once).take(32).fold(f64::INFINITY, f64::min));
+    seconds / (STEPS * precision.values_of_word() * kernel.mr * kernel.nr) as f64
 }
 
 /// A packed operand: panels of so many steps.
@@ -424,7 +452,8 @@ impl Here {
             && a.ncols().is_multiple_of(values * kernel.group)
             && a.strides()[1] == 1
             && stride >= 0
-            && stride.unsigned_abs().is_multiple_of(values);
+            && stride.unsigned_abs().is_multiple_of(values)
+            && stride.unsigned_abs() <= IN_PLACE_STRIDE * values;
         let in_place = Rows { at: a.as_ptr().cast(), row: stride.unsigned_abs() / values, step: kernel.group };
         let n_in_place = if is_whole { a.nrows() / kernel.mr } else { 0 };
         let packed = self.pack(kernel.left(), a.slice_move(s![n_in_place * kernel.mr.., ..]));
@@ -718,6 +747,30 @@ mod tests {
             prop_assert!(error(Precision::Bf16, rounded(&at).t(), rounded(&bt).t(), accumulate) < 1e-5);
             force(Level::Amx);
         }
+
+        /// Rows that are read where they lie, from any column on, and the same rows packed.
+        #[test]
+        fn rows_in_place_are_the_packed_ones(
+            m in 0_usize..70, k in 0_usize..100, n in 0_usize..70, skipped in 0_usize..40, more in 0_usize..1100, level in 0..4,
+        ) {
+            let _alone = cpu::alone();
+            force([Level::Plain, Level::Avx2, Level::Avx512, Level::Amx][level as usize]);
+            let (whole, b) = (matrix(m, skipped + k + more, 1), matrix(k, n, 2));
+            let columns = s![.., skipped..skipped + k];
+            fn same<E: Element>(precision: Precision, a: ArrayView2<E>, b: &Array2<f32>) -> Result<(), TestCaseError> {
+                let packed = Packed::new(precision, b.view());
+                let [mut c, mut wanted] = [(); 2].map(|()| Array2::<f32>::zeros((a.nrows(), b.ncols())));
+                packed.product(a, false, c.view_mut());
+                // A copy whose columns are contiguous must be packed.
+                let across = a.t().as_standard_layout().into_owned();
+                packed.product(across.t(), false, wanted.view_mut());
+                prop_assert_eq!(c, wanted);
+                Ok(())
+            }
+            same(Precision::F32, whole.slice(columns), &b)?;
+            same(Precision::Bf16, whole.mapv(Bf16::new).slice(columns), &b)?;
+            force(Level::Amx);
+        }
     }
 
     fn write_and_look<C: Element>(
@@ -802,9 +855,17 @@ mod tests {
         }
         amx::emulator::install();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        for (m, k, n) in
-            [(1, 1, 1), (32, 32, 32), (33, 70, 97), (100, 385, 64), (5, 800, 40), (64, 2500, 33), (0, 5, 3), (3, 0, 5)]
-        {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (32, 32, 32),
+            (33, 70, 97),
+            (70, 96, 40),
+            (100, 385, 64),
+            (5, 800, 40),
+            (64, 2500, 33),
+            (0, 5, 3),
+            (3, 0, 5),
+        ] {
             let (a, b, at, bt) = (matrix(m, k, 1), matrix(k, n, 2), matrix(k, m, 3), matrix(n, k, 4));
             pool.install(|| {
                 for accumulate in [false, true] {
@@ -812,11 +873,27 @@ mod tests {
                     assert!(error < 1e-5, "{m} {k} {n}: {error}");
                     let error = kernel_error(amx::BF16, Precision::Bf16, at.t(), bt.t(), accumulate);
                     assert!(error < 1e-5, "{m} {k} {n} transposed: {error}");
+                    let rounded = a.mapv(Bf16::new);
+                    let error = kernel_error(amx::BF16, Precision::Bf16, rounded.view(), b.view(), accumulate);
+                    assert!(error < 1e-5, "{m} {k} {n} in place: {error}");
                 }
             });
         }
         let (n_executed, is_configured) = pool.install(amx::emulator::state);
         assert!(n_executed > 1000 && !is_configured);
+    }
+
+    #[test]
+    fn the_faster_precision_is_one_that_the_cpu_has() {
+        let _alone = cpu::alone();
+        for level in [Level::Plain, Level::Avx2, Level::Avx512, Level::Amx] {
+            match force(level) {
+                Level::Plain | Level::Avx2 => assert_eq!(Precision::best(), Precision::F32),
+                // Tiles have several times the rate of anything else.
+                Level::Amx => assert_eq!(Precision::best(), Precision::Bf16),
+                Level::Avx512 => assert!(has_bf16() || Precision::best() == Precision::F32),
+            }
+        }
     }
 
     #[test]

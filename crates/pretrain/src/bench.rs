@@ -39,7 +39,7 @@ pub struct BenchArgs {
     /// All three dropout rates [default: the preset's].
     #[arg(long, value_name = "P")]
     pub dropout: Option<f32>,
-    /// f32, bf16, or auto (bf16 where the CPU computes it).
+    /// f32, bf16, or auto (what this CPU computes faster).
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: String,
     /// Threads (default: all cores).

@@ -51,7 +51,7 @@ pub struct TrainArgs {
     /// Threads (default: all cores). The result does not depend on it.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// What dense products are rounded to: f32, bf16, or auto (bf16 where the CPU computes it).
+    /// What dense products are rounded to: f32, bf16, or auto (what this CPU computes faster).
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: String,
     /// Show what the run will need and end before it begins; for so many ranks, if it is not as many as there are.
