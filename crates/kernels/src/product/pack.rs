@@ -125,10 +125,11 @@ impl Path {
             let along_rows = x.nrows() <= 1 || x.strides()[0] == 1;
             let forward = x.strides().iter().all(|stride| *stride >= 0);
             if forward && (along_k || along_rows) {
-                if precision == Precision::Bf16 && crate::element::converts() {
+                let may_be_f32 = E::PRECISION == Precision::F32;
+                if crate::element::converts() && (may_be_f32 || precision == Precision::Bf16) {
                     return Path::Avx512;
                 }
-                if E::PRECISION == Precision::F32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
+                if may_be_f32 && precision == Precision::F32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
                     return Path::Avx2;
                 }
             }
@@ -163,15 +164,14 @@ fn panel<E: Element>(
             along_k,
             stride: if along_k { across } else { along },
             next: layout.width * across,
-            precision,
         };
         // SAFETY: `path` says that the CPU has the instructions; `source` describes a part of `x`, which has unit stride along one
         // axis; `words` holds `steps` steps of the layout.
         unsafe {
-            if path == Path::Avx512 {
-                avx512::panel(layout, &source, steps, words);
-            } else {
-                avx2::panel(layout, &source.cast(), steps, words);
+            match (path, precision) {
+                (Path::Avx512, Precision::Bf16) => avx512::panel::<E, true>(layout, &source, steps, words),
+                (Path::Avx512, Precision::F32) => avx512::panel::<f32, false>(layout, &source.cast(), steps, words),
+                _ => avx2::panel(layout, &source.cast(), steps, words),
             }
         }
         return;
@@ -204,7 +204,6 @@ struct Source<E> {
     stride: usize,
     /// Values from a row to the one in the same place of the next panel, which is likely to be read next.
     next: usize,
-    precision: Precision,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -212,8 +211,8 @@ impl<E: Element> Source<E> {
     /// As f32, which they are.
     fn cast(&self) -> Source<f32> {
         assert!(E::PRECISION == Precision::F32);
-        let Source { x, rows, k, along_k, stride, next, precision } = *self;
-        Source { x: x.cast(), rows, k, along_k, stride, next, precision }
+        let Source { x, rows, k, along_k, stride, next } = *self;
+        Source { x: x.cast(), rows, k, along_k, stride, next }
     }
 }
 
@@ -223,10 +222,11 @@ mod avx512 {
     use crate::element::Element;
     use crate::product::Precision;
     use std::arch::x86_64::{
-        __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
-        _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
-        _mm512_permutexvar_epi16, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32,
-        _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+        __m512, __m512bh, __m512i, _mm256_maskz_loadu_epi16, _mm512_castps_si512, _mm512_cvtepu16_epi32,
+        _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi16,
+        _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_shuffle_i32x4, _mm512_slli_epi32,
+        _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
     };
 
     /// Words of a vector.
@@ -243,13 +243,18 @@ mod avx512 {
         order
     };
 
-    /// Packs one panel in bf16.
+    /// Packs one panel, in bf16 or f32.
     ///
     /// # Safety
     /// The CPU has AVX-512 (F, BW) and AVX-512-BF16; the source describes memory that can be read; `words` holds `steps` steps
     /// of the layout.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub(super) unsafe fn panel<E: Element>(layout: Layout, source: &Source<E>, steps: usize, words: &mut [u32]) {
+    pub(super) unsafe fn panel<E: Element, const BF16: bool>(
+        layout: Layout,
+        source: &Source<E>,
+        steps: usize,
+        words: &mut [u32],
+    ) {
         let Layout { width, group } = layout;
         let by_row = group > 1;
         assert!(
@@ -263,9 +268,9 @@ mod avx512 {
                 // SAFETY: the caller's promise.
                 let mut v = unsafe {
                     if source.along_k {
-                        rows(source, first_row, first_step)
+                        rows::<E, BF16>(source, first_row, first_step)
                     } else {
-                        steps_of_rows(source, first_row, first_step)
+                        steps_of_rows::<E, BF16>(source, first_row, first_step)
                     }
                 };
                 if source.along_k != by_row {
@@ -308,18 +313,21 @@ mod avx512 {
     /// The source is contiguous along k and can be read.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    unsafe fn rows<E: Element>(source: &Source<E>, row: usize, step: usize) -> [__m512i; LANES] {
-        let left = source.k.saturating_sub(2 * step);
+    unsafe fn rows<E: Element, const BF16: bool>(source: &Source<E>, row: usize, step: usize) -> [__m512i; LANES] {
+        let k = if BF16 { 2 * step } else { step };
+        let left = source.k.saturating_sub(k);
         let (low, high) = (first(left), first(left.saturating_sub(LANES)));
         std::array::from_fn(|i| {
             // Nothing is read of a row that is not there, but asking for it at an address that is not there either takes long.
             let ([low, high], i) = if row + i < source.rows { ([low, high], i) } else { ([0; 2], 0) };
-            let from = source.x.wrapping_add((row + i) * source.stride + 2 * step);
+            let from = source.x.wrapping_add((row + i) * source.stride + k);
             crate::product::prefetch(from.wrapping_add(source.next), 2 * LANES);
             // SAFETY: the masks leave out what lies beyond the rows and their values.
             unsafe {
                 if E::PRECISION == Precision::Bf16 {
                     _mm512_maskz_loadu_epi16(u32::from(low) | u32::from(high) << LANES, from.cast())
+                } else if !BF16 {
+                    _mm512_castps_si512(_mm512_maskz_loadu_ps(low, from.cast()))
                 } else {
                     let from = from.cast::<f32>();
                     both(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(LANES)))
@@ -334,8 +342,20 @@ mod avx512 {
     /// The source is contiguous along the rows and can be read.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    unsafe fn steps_of_rows<E: Element>(source: &Source<E>, row: usize, step: usize) -> [__m512i; LANES] {
+    unsafe fn steps_of_rows<E: Element, const BF16: bool>(
+        source: &Source<E>,
+        row: usize,
+        step: usize,
+    ) -> [__m512i; LANES] {
         let there = first(source.rows.saturating_sub(row));
+        if !BF16 {
+            return std::array::from_fn(|i| {
+                let mask = if step + i < source.k { there } else { 0 };
+                let from = source.x.wrapping_add((step + i).min(source.k) * source.stride + row);
+                // SAFETY: the mask leaves out what lies beyond the columns and their values.
+                unsafe { _mm512_castps_si512(_mm512_maskz_loadu_ps(mask, from.cast())) }
+            });
+        }
         let from = source.x.wrapping_add(2 * step * source.stride + row);
         // Most blocks are whole along k, and then one mask serves all columns.
         // SAFETY: the masks leave out what lies beyond the columns and their values.
@@ -411,20 +431,18 @@ mod avx512 {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Layout, Precision, Source};
+    use super::{Layout, Source};
     use std::arch::x86_64::{
-        __m256, __m256i, _CMP_UNORD_Q, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256,
-        _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpeq_epi32,
-        _mm256_cmpgt_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_or_si256,
-        _mm256_packus_epi32, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setr_epi32,
-        _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32,
-        _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+        __m256, __m256i, _mm_storel_epi64, _mm_storeu_si128, _mm256_castps_si256, _mm256_castsi256_si128,
+        _mm256_cmpgt_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_permute2x128_si256,
+        _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_si256,
+        _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
     };
 
     /// Words of a vector.
     const LANES: usize = 8;
 
-    /// Packs one panel.
+    /// Packs one panel in f32.
     ///
     /// # Safety
     /// The CPU has AVX2; the source describes memory that can be read; `words` holds `steps` steps of the layout.
@@ -432,43 +450,36 @@ mod avx2 {
     pub(super) unsafe fn panel(layout: Layout, source: &Source<f32>, steps: usize, words: &mut [u32]) {
         // SAFETY: the caller's promise.
         unsafe {
-            match (source.along_k, source.precision) {
-                (true, Precision::F32) => panel_of::<true, false>(layout, source, steps, words),
-                (true, Precision::Bf16) => panel_of::<true, true>(layout, source, steps, words),
-                (false, Precision::F32) => panel_of::<false, false>(layout, source, steps, words),
-                (false, Precision::Bf16) => panel_of::<false, true>(layout, source, steps, words),
+            if source.along_k {
+                panel_of::<true>(layout, source, steps, words);
+            } else {
+                panel_of::<false>(layout, source, steps, words);
             }
         }
     }
 
-    /// Packs one panel of a source that is contiguous along k or along the rows, in bf16 or f32.
+    /// Packs one panel of a source that is contiguous along k or along the rows.
     ///
     /// # Safety
     /// As [`panel`].
     #[target_feature(enable = "avx2")]
-    unsafe fn panel_of<const ALONG_K: bool, const BF16: bool>(
-        layout: Layout,
-        source: &Source<f32>,
-        steps: usize,
-        words: &mut [u32],
-    ) {
+    unsafe fn panel_of<const ALONG_K: bool>(layout: Layout, source: &Source<f32>, steps: usize, words: &mut [u32]) {
         let Layout { width, group } = layout;
         assert!(words.len() == steps * width && (group == 1 || steps.is_multiple_of(LANES)));
         let by_row = group > 1;
-        let whole_steps = if BF16 { source.k / 2 } else { source.k };
         let words = words.as_mut_ptr();
         for first_row in (0..width).step_by(LANES) {
             let n_rows = LANES.min(width - first_row);
             for first_step in (0..steps).step_by(LANES) {
                 let n_steps = LANES.min(steps - first_step);
-                let whole = first_row + n_rows <= source.rows && first_step + LANES <= whole_steps;
+                let whole = first_row + n_rows <= source.rows && first_step + LANES <= source.k;
                 // SAFETY: `whole` says that all rows that are stored, 8 or 6, and all steps are in the source; else reads
                 // are masked.
                 let mut v = unsafe {
                     match (whole, n_rows) {
-                        (true, LANES) => block::<ALONG_K, BF16, LANES>(source, first_row, first_step),
-                        (true, 6) => block::<ALONG_K, BF16, 6>(source, first_row, first_step),
-                        _ => block::<ALONG_K, BF16, 0>(source, first_row, first_step),
+                        (true, LANES) => block::<ALONG_K, LANES>(source, first_row, first_step),
+                        (true, 6) => block::<ALONG_K, 6>(source, first_row, first_step),
+                        _ => block::<ALONG_K, 0>(source, first_row, first_step),
                     }
                 };
                 if ALONG_K != by_row {
@@ -518,7 +529,7 @@ mod avx2 {
     /// The source can be read and has what `WHOLE` says.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn block<const ALONG_K: bool, const BF16: bool, const WHOLE: usize>(
+    unsafe fn block<const ALONG_K: bool, const WHOLE: usize>(
         source: &Source<f32>,
         row: usize,
         step: usize,
@@ -529,9 +540,9 @@ mod avx2 {
             *v = unsafe {
                 if ALONG_K {
                     let row = row + if WHOLE == 0 { i } else { i.min(WHOLE - 1) };
-                    steps_of_row::<BF16, WHOLE>(source, row, step)
+                    steps_of_row::<WHOLE>(source, row, step)
                 } else {
-                    rows_of_step::<BF16, WHOLE>(source, row, step + i)
+                    rows_of_step::<WHOLE>(source, row, step + i)
                 }
             };
         }
@@ -544,25 +555,15 @@ mod avx2 {
     /// The source is contiguous along k and can be read; if `WHOLE`, it has that row and these steps.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn steps_of_row<const BF16: bool, const WHOLE: usize>(
-        source: &Source<f32>,
-        row: usize,
-        step: usize,
-    ) -> __m256i {
+    unsafe fn steps_of_row<const WHOLE: usize>(source: &Source<f32>, row: usize, step: usize) -> __m256i {
         if WHOLE == 0 && row >= source.rows {
             return _mm256_setzero_si256();
         }
         let from = source.x.wrapping_add(row * source.stride);
         // SAFETY: reads are masked to the row's values, unless all are there.
-        let values =
-            |at: usize| unsafe { if WHOLE == 0 { load(from, at, source.k) } else { _mm256_loadu_ps(from.add(at)) } };
-        if BF16 {
-            let low = _mm256_srli_epi32::<16>(round(values(2 * step)));
-            let high = _mm256_srli_epi32::<16>(round(values(2 * step + LANES)));
-            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
-        } else {
-            _mm256_castps_si256(values(step))
-        }
+        _mm256_castps_si256(unsafe {
+            if WHOLE == 0 { load(from, step, source.k) } else { _mm256_loadu_ps(from.add(step)) }
+        })
     }
 
     /// One step of eight rows.
@@ -571,30 +572,17 @@ mod avx2 {
     /// The source is contiguous along the rows and can be read; if `WHOLE`, it has that step and so many rows.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn rows_of_step<const BF16: bool, const WHOLE: usize>(
-        source: &Source<f32>,
-        row: usize,
-        step: usize,
-    ) -> __m256i {
-        let column = |k: usize| {
-            let from = source.x.wrapping_add(k * source.stride);
-            // SAFETY: reads are masked to the column's values, unless all are there.
-            unsafe {
-                match WHOLE {
-                    LANES => _mm256_loadu_ps(from.add(row)),
-                    0 if k >= source.k => _mm256_setzero_ps(),
-                    0 => load(from, row, source.rows),
-                    _ => load(from.add(row), 0, WHOLE),
-                }
+    unsafe fn rows_of_step<const WHOLE: usize>(source: &Source<f32>, row: usize, step: usize) -> __m256i {
+        let from = source.x.wrapping_add(step * source.stride);
+        // SAFETY: reads are masked to the column's values, unless all are there.
+        _mm256_castps_si256(unsafe {
+            match WHOLE {
+                LANES => _mm256_loadu_ps(from.add(row)),
+                0 if step >= source.k => _mm256_setzero_ps(),
+                0 => load(from, row, source.rows),
+                _ => load(from.add(row), 0, WHOLE),
             }
-        };
-        if BF16 {
-            let low = _mm256_srli_epi32::<16>(round(column(2 * step)));
-            let high = _mm256_and_si256(round(column(2 * step + 1)), _mm256_set1_epi32(-0x1_0000));
-            _mm256_or_si256(low, high)
-        } else {
-            _mm256_castps_si256(column(step))
-        }
+        })
     }
 
     /// Eight values from `at` of the `n` at `from`, zeros beyond.
@@ -608,20 +596,6 @@ mod avx2 {
         let mask = _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
         // SAFETY: the mask leaves out what lies beyond the values.
         unsafe { _mm256_maskload_ps(from.wrapping_add(at), mask) }
-    }
-
-    /// bf16 in the upper half of each word, as [`super::bf16`]; the lower half is of no meaning.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn round(x: __m256) -> __m256i {
-        let bits = _mm256_castps_si256(x);
-        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-        let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
-        let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
-        let rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000)), nan);
-        let exponent = _mm256_and_si256(bits, _mm256_set1_epi32(0x7F80_0000));
-        let small = _mm256_cmpeq_epi32(exponent, _mm256_setzero_si256());
-        _mm256_blendv_epi8(rounded, _mm256_and_si256(bits, _mm256_set1_epi32(i32::MIN)), small)
     }
 
     #[inline]
