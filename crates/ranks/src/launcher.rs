@@ -1,6 +1,6 @@
-//! The launcher of the ranks, `mpirun` or its daemon on this machine, is no part of this program, but a run may neither hang with it nor
-//! outlive it. Open MPI's and MPICH's now and then end nobody, nor themselves, when a process dies in its first moment; so a launcher that goes on after the
-//! end of a rank is killed. Slurm's daemons are not meant: they end whatever they have started.
+//! The launcher of the ranks, `mpirun` or its daemon on this machine or Slurm's, is no part of this program, but a run may neither hang with it nor
+//! outlive it. Open MPI's and MPICH's now and then end nobody, nor themselves, when a process dies in its first moment, and Slurm's ends nobody if it
+//! does not know of MPI's end. So a launcher that goes on after the end of a rank is killed, or Slurm told to kill the step.
 
 use crate::mpi;
 use rustix::process::{Pid, Signal};
@@ -9,8 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How the names of launchers begin: Open MPI 4, Open MPI 5, MPICH.
-const NAMES: [&str; 5] = ["mpirun", "mpiexec", "orte", "prte", "hydra_"];
+/// How the names of launchers begin: Open MPI 4, Open MPI 5, MPICH, Slurm.
+const NAMES: [&str; 6] = ["mpirun", "mpiexec", "orte", "prte", "hydra_", SLURM];
+const SLURM: &str = "slurmstepd";
 /// How long one may go on after the end of a rank.
 const PATIENCE: Duration = Duration::from_secs(5);
 const OFTEN: Duration = Duration::from_millis(50);
@@ -94,6 +95,7 @@ impl Launcher {
             *missing = None;
         } else if missing.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             self.kill("one of its processes on this machine has ended");
+            *missing = None;
         }
     }
 
@@ -113,6 +115,12 @@ impl Launcher {
     fn kill(self, why: &str) {
         let Some(Status { name, .. }) = self.status() else { return };
         let id = self.process.as_raw_nonzero();
+        if name.starts_with(SLURM) {
+            let [job, step] = ["SLURM_JOB_ID", "SLURM_STEP_ID"].map(|name| std::env::var(name).unwrap_or_default());
+            // Where there is none, Slurm's own limits remain.
+            _ = Command::new("scancel").args(["--signal=KILL", &format!("{job}.{step}")]).status();
+            return;
+        }
         // It passes nothing on any more, so this goes where its own words go.
         if let Ok(mut stderr) = fs_err::OpenOptions::new().append(true).open(format!("/proc/{id}/fd/2")) {
             _ = writeln!(
@@ -124,16 +132,14 @@ impl Launcher {
     }
 }
 
-/// Watches the launcher, if this process is to do that: waits for its end, but not for long.
+/// Watches the launcher, if this process is to do that: waits for its end, but not for long. Where it has ended, nothing is killed.
 pub(crate) fn watch_as_told() -> bool {
     let (Ok(why), Some(launcher)) = (std::env::var(WATCH), Launcher::told()) else { return false };
     mpi::close();
     let begin = Instant::now();
-    while launcher.is_there() {
-        if begin.elapsed() > PATIENCE {
-            launcher.kill(&why);
-        }
+    while launcher.is_there() && begin.elapsed() < PATIENCE {
         std::thread::sleep(OFTEN);
     }
+    launcher.kill(&why);
     true
 }

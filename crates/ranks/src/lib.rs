@@ -117,7 +117,10 @@ impl Launched {
     fn find() -> Option<Launched> {
         let variable = |name: &str| std::env::var(name).ok();
         LAUNCHERS.into_iter().find_map(|(rank, size, here, launcher)| {
-            let n_here = variable(here).and_then(|n| n.parse().ok()).unwrap_or(1);
+            // Slurm's is `4(x2)` for four on each of two machines, `4,3` where they differ.
+            let here = variable(here).or_else(|| variable("SLURM_STEP_TASKS_PER_NODE"));
+            let n_here = here.and_then(|n| n.split("(x").next()?.parse().ok().filter(|_| !n.contains(',')));
+            let n_here = n_here.unwrap_or(1);
             Some(Launched { rank: variable(rank)?, n: variable(size), n_here, launcher })
         })
     }
