@@ -1,17 +1,17 @@
 //! Pre-training as several processes under MPI, by the real `mpirun`: `make test-mpi`.
 //!
 //! `GPT1_MPI` says which implementation the binaries were built for, `openmpi` or `mpich`; without it these tests are skipped. The
-//! number of random kills is `GPT1_KILLS` (3):
+//! number of random kills of each kind is `GPT1_KILLS` (3):
 //!
 //! ```sh
-//! GPT1_MPI=openmpi GPT1_KILLS=50 cargo test --release -p gpt1-tests --test ranks killed -- --nocapture
+//! GPT1_MPI=openmpi GPT1_KILLS=50 cargo test --release -p gpt1-tests --test ranks kill -- --nocapture
 //! ```
 
 use gpt1_tests::small::{Random, faults_library, finish, number, partial, said, start, wait};
 use gpt1_tests::{Chain, QUICK, binary, quick, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -118,6 +118,14 @@ fn assert_agree(found: &Path, expected: &Path, what: &str) {
     }
 }
 
+/// The same bytes.
+fn assert_same(found: &Path, expected: &Path, what: &str) {
+    for name in ["metrics.jsonl", "model.safetensors"] {
+        let read = |out: &Path| fs_err::read(out.join(name)).expect("a file");
+        assert!(read(found) == read(expected), "{what}: {name}");
+    }
+}
+
 /// The processes of the ranks that train into `out`.
 fn processes(out: &Path) -> Vec<u32> {
     let program = text(&binary("pretrain")).to_owned();
@@ -147,8 +155,7 @@ fn has_checkpoint(child: &mut Child, out: &Path) -> bool {
     true
 }
 
-/// Waits until the ranks know each other, or their launcher has ended. (Open MPI's mpirun may deadlock, and MPICH's wait, if one
-/// dies at the moment in which it reports.)
+/// Waits until the ranks know each other, or their launcher has ended.
 fn have_met(child: &mut Child, out: &Path) -> Instant {
     while !said(out).contains("plan") && child.try_wait().expect("a process of ours").is_none() {
         std::thread::sleep(Duration::from_millis(2));
@@ -162,6 +169,24 @@ fn assert_gone(out: &Path, since: Instant, what: &str) {
         assert!(since.elapsed() < AT_MOST, "{what}: ranks hang\n{}", said(out));
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The launcher must end soon, and all that it has started.
+fn assert_ends(child: &mut Child, out: &Path, since: Instant, what: &str) -> ExitStatus {
+    loop {
+        let status = child.try_wait().expect("a process of ours");
+        match status.filter(|_| processes(out).is_empty()) {
+            Some(status) => return status,
+            None => assert!(since.elapsed() < AT_MOST, "{what}: hangs, mpirun: {status:?}\n{}", said(out)),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The parent of a process.
+fn parent(process: u32) -> Option<u32> {
+    let status = fs_err::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 #[test]
@@ -238,9 +263,8 @@ fn a_killed_rank_ends_the_run_and_nothing_is_lost() {
         if !all.is_empty() {
             send("-KILL", all[random.below(all.len() as u64) as usize]);
         }
-        let status = wait(&mut child, "mpirun");
+        let status = assert_ends(&mut child, &out, begin, &format!("kill {i}"));
         if !all.is_empty() {
-            assert_gone(&out, begin, "a killed rank");
             let message = said(&out);
             assert!(!status.success() || out.exists(), "kill {i}: {status}\n{message}");
             // After a rank has ended, a kill needs no words.
@@ -257,16 +281,92 @@ fn a_killed_rank_ends_the_run_and_nothing_is_lost() {
             slowest = slowest.max(begin.elapsed());
         }
         train(&mpi, 3, &out);
-        for name in ["metrics.jsonl", "model.safetensors"] {
-            let read = |out: &Path| fs_err::read(out.join(name)).expect("a file");
-            assert!(read(&out) == read(&whole), "kill {i}: {name}");
-        }
+        assert_same(&out, &whole, &format!("kill {i}"));
     }
     assert!(n_said > 0, "every kill came too late");
     println!(
         "{n_ended} runs lost a rank and ended within {:.1} s, {n_said} had to say so and did",
         slowest.as_secs_f64()
     );
+}
+
+#[test]
+fn a_kill_in_the_first_moment_ends_the_run() {
+    let Some((mpi, _one)) = mpi() else { return };
+    let mut random = Random::new("early kills");
+    let (_dir, whole) = place();
+    train(&mpi, 3, &whole);
+    let mut slowest = Duration::ZERO;
+    for i in 0..number("GPT1_KILLS", 3) {
+        let (_dir, out) = place();
+        let mut child = start(&mut ranks(&mpi, 3, &out), &out);
+        while processes(&out).is_empty() && child.try_wait().expect("a process of ours").is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Half of them in the time in which programs are loaded.
+        let within = [0.05, 0.5][random.below(2) as usize];
+        std::thread::sleep(Duration::from_secs_f64(within * random.uniform()));
+        let all = processes(&out);
+        let signal = ["-KILL", "-USR1", "-TERM"][random.below(3) as usize];
+        let begin = Instant::now();
+        if !all.is_empty() {
+            send(signal, all[random.below(all.len() as u64) as usize]);
+        }
+        assert_ends(&mut child, &out, begin, &format!("kill {i}, {signal} to one of {}", all.len()));
+        slowest = slowest.max(begin.elapsed());
+        train(&mpi, 3, &out);
+        assert_same(&out, &whole, &format!("kill {i}"));
+    }
+    println!("all ended within {:.1} s", slowest.as_secs_f64());
+}
+
+#[test]
+fn a_killed_launcher_leaves_nothing_behind() {
+    let Some((mpi, _one)) = mpi() else { return };
+    let mut random = Random::new("killed launchers");
+    let (_dir, whole) = place();
+    train(&mpi, 3, &whole);
+    for i in 0..number("GPT1_KILLS", 3) {
+        let (_dir, out) = place();
+        let mut child = start(&mut ranks(&mpi, 3, &out), &out);
+        if !has_checkpoint(&mut child, &out) {
+            continue;
+        }
+        std::thread::sleep(Duration::from_millis(random.below(300)));
+        // Of MPICH, also the one below it.
+        let above = processes(&out).into_iter().filter_map(parent).find(|id| !processes(&out).contains(id));
+        let victim = if i % 2 == 0 { child.id() } else { above.unwrap_or(child.id()) };
+        let begin = Instant::now();
+        send("-KILL", victim);
+        assert_ends(&mut child, &out, begin, "a killed launcher");
+        train(&mpi, 3, &out);
+        assert_same(&out, &whole, &format!("kill {i}"));
+    }
+}
+
+#[test]
+fn a_launcher_that_hangs_is_killed() {
+    let Some((mpi, _one)) = mpi() else { return };
+    let (_dir, whole) = place();
+    train(&mpi, 3, &whole);
+    for of_guard in [false, true] {
+        let (_dir, out) = place();
+        let mut child = start(&mut ranks(&mpi, 3, &out), &out);
+        assert!(has_checkpoint(&mut child, &out), "{}", said(&out));
+        let all = processes(&out);
+        let (ranks, guards): (Vec<u32>, Vec<u32>) =
+            all.iter().partition(|id| parent(**id).is_some_and(|id| all.contains(&id)));
+        send("-STOP", parent(guards[0]).expect("its launcher"));
+        let begin = Instant::now();
+        send("-KILL", if of_guard { guards[0] } else { ranks[0] });
+        let status = assert_ends(&mut child, &out, begin, "a launcher that hangs");
+        let message = said(&out);
+        assert!(!status.success() && !out.exists(), "{status}: {message}");
+        assert!(message.contains("goes on: it is killed"), "{message}");
+        println!("ended {:.1} s after the kill", begin.elapsed().as_secs_f64());
+        train(&mpi, 3, &out);
+        assert_same(&out, &whole, "after a launcher that hung");
+    }
 }
 
 #[test]
@@ -297,10 +397,7 @@ fn a_rank_that_panics_ends_the_run() {
     println!("ended {:.1} s after the panic: {status}", begin.elapsed().as_secs_f64());
     let message = train(&mpi, 3, &out);
     assert!(message.contains("continuing after update"), "{message}");
-    for name in ["metrics.jsonl", "model.safetensors"] {
-        let read = |out: &Path| fs_err::read(out.join(name)).expect("a file");
-        assert!(read(&out) == read(&whole), "{name}");
-    }
+    assert_same(&out, &whole, "after a panic");
 }
 
 #[test]

@@ -8,11 +8,13 @@
 //! ranks, and asks for progress by polling, often while somebody waits and seldom while everybody computes.
 //!
 //! A run lives or dies as a whole: [`leave`] ends all ranks when one has failed, a rank that is told of an error by MPI does the same,
-//! and of one that is killed its [`guard`] says so.
+//! of one that is killed its [`guard`] says so, and a [`launcher`] that goes on nevertheless is killed.
 
 mod agree;
 #[cfg(feature = "mpi")]
 mod guard;
+#[cfg(feature = "mpi")]
+mod launcher;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod pending;
@@ -92,11 +94,11 @@ pub struct Ranks {
 #[cfg(feature = "mpi")]
 static JOINED: OnceLock<Ranks> = OnceLock::new();
 
-/// The variables by which launchers number their processes, and those that say how many there are.
-const LAUNCHERS: [(&str, &str, &str); 3] = [
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "Open MPI"),
-    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS", "a launcher with PMIx"),
-    ("PMI_RANK", "PMI_SIZE", "MPICH"),
+/// The variables by which launchers number their processes, and those that say how many there are, and how many on this machine.
+const LAUNCHERS: [(&str, &str, &str, &str); 3] = [
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "Open MPI"),
+    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS", "", "a launcher with PMIx"),
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", "MPICH"),
 ];
 
 /// What a launcher says of the process that it has started.
@@ -105,15 +107,22 @@ struct Launched {
     rank: String,
     /// How many there are, if it says so.
     n: Option<String>,
+    /// How many on this machine, as far as it says so.
+    #[cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "for a guard"))]
+    n_here: usize,
     launcher: &'static str,
 }
 
 impl Launched {
     fn find() -> Option<Launched> {
         let variable = |name: &str| std::env::var(name).ok();
-        LAUNCHERS
-            .into_iter()
-            .find_map(|(rank, size, launcher)| Some(Launched { rank: variable(rank)?, n: variable(size), launcher }))
+        LAUNCHERS.into_iter().find_map(|(rank, size, here, launcher)| {
+            // Slurm's is `4(x2)` for four on each of two machines, `4,3` where they differ.
+            let here = variable(here).or_else(|| variable("SLURM_STEP_TASKS_PER_NODE"));
+            let n_here = here.and_then(|n| n.split("(x").next()?.parse().ok().filter(|_| !n.contains(',')));
+            let n_here = n_here.unwrap_or(1);
+            Some(Launched { rank: variable(rank)?, n: variable(size), n_here, launcher })
+        })
     }
 }
 
@@ -290,19 +299,18 @@ impl Ranks {
 
 /// Joins what a launcher has started.
 #[cfg(feature = "mpi")]
-fn join_launched(Launched { rank, n, launcher }: Launched) -> Result<Ranks, RanksError> {
+fn join_launched(Launched { rank, n, launcher, .. }: Launched) -> Result<Ranks, RanksError> {
     let ranks = mpi::Link::start().map_err(RanksError::Start)?;
-    match n.filter(|n| *n != ranks.n_ranks.to_string()) {
-        Some(n) => {
-            leave_it_to_the_first(rank == "0");
-            Err(RanksError::Apart { launcher, n, found: ranks.n_ranks })
-        }
-        None => Ok(*JOINED.get_or_init(|| ranks)),
+    if let Some(n) = n.filter(|n| *n != ranks.n_ranks.to_string()) {
+        leave_it_to_the_first(rank == "0");
+        return Err(RanksError::Apart { launcher, n, found: ranks.n_ranks });
     }
+    guard::met();
+    Ok(*JOINED.get_or_init(|| ranks))
 }
 
 #[cfg(not(feature = "mpi"))]
-fn join_launched(Launched { rank, n, launcher }: Launched) -> Result<Ranks, RanksError> {
+fn join_launched(Launched { rank, n, launcher, .. }: Launched) -> Result<Ranks, RanksError> {
     match n.filter(|n| n != "1") {
         Some(n) => {
             leave_it_to_the_first(rank == "0");

@@ -29,6 +29,7 @@ unsafe extern "C" {
     fn gpt1_mpi_finish() -> c_int;
     fn gpt1_mpi_abort(code: c_int);
     fn gpt1_mpi_message(code: c_int, text: *mut c_char, n: c_int);
+    fn gpt1_mpi_close();
 }
 
 /// Room for an `MPI_Request`: a pointer in Open MPI, an integer in MPICH.
@@ -141,6 +142,13 @@ fn name_panics(ranks: Ranks) {
         eprintln!("{} ends all ranks; the same command again continues from the last checkpoint:", ranks.name());
         before(info);
     }));
+}
+
+/// Closes what the launcher has left open in this process, which it takes for a sign of its life. Nothing else may be open but stdin,
+/// stdout and stderr.
+pub(crate) fn close() {
+    // SAFETY: whoever calls it owns no descriptor yet.
+    unsafe { gpt1_mpi_close() };
 }
 
 fn start() -> Result<(usize, usize), String> {
