@@ -118,6 +118,19 @@ fn may_use_tiles() -> bool {
     false
 }
 
+/// Whether Intel made this CPU.
+pub(crate) fn is_intel() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let id = std::arch::x86_64::__cpuid(0);
+        [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 /// `a * b + c`, as one instruction where `FMA` says that the CPU has it.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
