@@ -2,10 +2,9 @@
 //!
 //! `cargo bench -p gpt1-kernels --bench product`
 
-use gpt1_kernels::element::{Bf16, Element};
 use gpt1_kernels::memory::HugePages;
 use gpt1_kernels::product::product;
-use gpt1_kernels::{Precision, blas, cpu, has_bf16, start};
+use gpt1_kernels::{Bf16, Element, Precision, blas, cpu, has_bf16, start};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
 
@@ -22,11 +21,11 @@ fn main() {
     {
         let x = matrix(m, k);
         let w = matrix(k, n);
-        line(&format!("{m} x {k} x {n}"), x.view(), w.view());
-        line("weights transposed", x.view(), matrix(n, k).t());
+        line(&format!("{m} x {k} x {n}"), x.view(), w.view(), false);
+        line("weights transposed", x.view(), matrix(n, k).t(), false);
     }
     for (m, k, n) in [(128, 4096, 512), (384, 8192, 1536), (768, 2048, 3072), (40478, 200, 768)] {
-        line(&format!("({k} x {m})^T x {n}"), matrix(k, m).t(), matrix(k, n).view());
+        line(&format!("({k} x {m})^T x {n}"), matrix(k, m).t(), matrix(k, n).view(), true);
     }
 }
 
@@ -34,7 +33,8 @@ fn matrix(rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(i, j)| ((i * cols + j) * 2_654_435_761 % 2003) as f32 / 1000.0 - 1.0)
 }
 
-fn line(what: &str, a: ArrayView2<f32>, b: ArrayView2<f32>) {
+/// In bf16 activations are, and weights are not; the gradient of weights is a product of activations.
+fn line(what: &str, a: ArrayView2<f32>, b: ArrayView2<f32>, is_gradient: bool) {
     let mut c = Array2::<f32>::zeros((a.nrows(), b.ncols()));
     let flops = 2.0 * (a.nrows() * a.ncols() * b.ncols()) as f64;
     let mut rate = |run: &mut dyn FnMut(&mut Array2<f32>)| {
@@ -51,9 +51,8 @@ fn line(what: &str, a: ArrayView2<f32>, b: ArrayView2<f32>) {
     };
     let blas = rate(&mut |c| blas::gemm(a, b, false, c.view_mut()));
     let f32 = rate(&mut |c| product(Precision::F32, a, b, false, c.view_mut()));
-    // As training has it: activations in bf16, weights in f32, gradients of weights between activations.
     let (a, rounded) = (a.mapv(Bf16::new), b.mapv(Bf16::new));
-    let bf16 = match (has_bf16(), what.contains("^T")) {
+    let bf16 = match (has_bf16(), is_gradient) {
         (false, _) => f64::NAN,
         (_, true) => rate(&mut |c| product(Precision::Bf16, a.view(), rounded.view(), false, c.view_mut())),
         (_, false) => rate(&mut |c| product(Precision::Bf16, a.view(), b, false, c.view_mut())),

@@ -56,19 +56,22 @@ impl Precision {
     /// What matrices are kept in that only rows are multiplied with (sampling): `f32`, `bf16`, which any CPU can read, or
     /// `auto`, bf16 where the CPU computes it: half the bytes are read, which is all that takes time there.
     pub fn of_weights(name: &str) -> Result<Precision, UnknownPrecision> {
+        Precision::named(name, if has_bf16() { Precision::Bf16 } else { Precision::F32 })
+    }
+
+    fn named(name: &str, auto: Precision) -> Result<Precision, UnknownPrecision> {
         match name {
-            "auto" => Ok(if has_bf16() { Precision::Bf16 } else { Precision::F32 }),
+            "auto" => Ok(auto),
             "f32" => Ok(Precision::F32),
             "bf16" => Ok(Precision::Bf16),
             _ => Err(UnknownPrecision(name.to_owned())),
         }
     }
 
-    /// Sets what [`Precision::chosen`] returns: `f32`, `bf16`, or `auto`, the fastest of this CPU. `bf16` on a CPU without
+    /// Sets what [`Precision::chosen`] returns: `f32`, `bf16`, or `auto`, [`Precision::best`]. `bf16` on a CPU without
     /// it in hardware falls back to f32 and says so on stderr.
     pub fn choose(name: &str) -> Result<Precision, UnknownPrecision> {
-        let precision = match Precision::of_weights(name)? {
-            _ if name == "auto" => Precision::best(),
+        let precision = match Precision::named(name, Precision::best())? {
             Precision::Bf16 if !has_bf16() => {
                 // A stderr that cannot be written is no reason to panic.
                 _ = writeln!(
@@ -392,14 +395,14 @@ pub(crate) struct Left<'a> {
 }
 
 impl Left<'_> {
-    /// The steps from `start` on of panel `i`.
-    fn rows(&self, kernel: &Kernel, i: usize, start: usize) -> Rows {
+    /// The steps from `start` of panel `i`, `n` of them.
+    fn rows(&self, kernel: &Kernel, i: usize, start: usize, n: usize) -> Rows {
         let Rows { at, row, step } = self.in_place;
         if i < self.n_in_place {
             return Rows { at: at.wrapping_add(i * kernel.mr * row + start), row, step };
         }
-        let first = ((i - self.n_in_place) * self.packed.steps + start) * kernel.mr;
-        Rows { at: self.packed.words.as_slice()[first..].as_ptr(), row: kernel.group, step: kernel.mr * kernel.group }
+        let at = self.packed.part(kernel.mr, i - self.n_in_place, start, n).as_ptr();
+        Rows { at, row: kernel.group, step: kernel.mr * kernel.group }
     }
 }
 
@@ -492,7 +495,7 @@ fn block<C: Element>(
                             rows.for_each(|row| prefetch(to.wrapping_add(row * ld + j * nr), nr));
                         }
                         // SAFETY: `kernel()` chose what this CPU has, and `around` has been called; `n` steps of A are left.
-                        unsafe { run(a.rows(&kernel, first + i, start), b, tile, start > 0) };
+                        unsafe { run(a.rows(&kernel, first + i, start, n), b, tile, start > 0) };
                     }
                 }
                 let (row, col) = (first * mr, j * nr);

@@ -82,42 +82,33 @@ pub fn gradients(
     scratch: &mut Scratch,
     grads: &mut Gradients,
 ) -> Option<f64> {
-    in_pool(|| gradients_here(model, portion, micro_batch_size, dropout, scratch, grads))
-}
-
-fn gradients_here(
-    model: &Model,
-    portion: &Portion,
-    micro_batch_size: usize,
-    dropout: Dropout,
-    scratch: &mut Scratch,
-    grads: &mut Gradients,
-) -> Option<f64> {
     let weight = 1.0 / portion.n_targets as f32;
     let mut loss = 0.0;
     let Scratch { workspace, inputs } = scratch;
     let Gradients { sum, exchange } = grads;
     let mut workspace = workspace.hold(model);
-    let mut micro_batches = portion.windows.chunks(micro_batch_size);
-    for i in 0..portion.n_micro_batches {
-        // Of the first micro-batch the loop over updates has asked.
-        if i > 0 && exchange.signal().is_some() {
-            return None;
-        }
-        let Some(micro_batch) = micro_batches.next() else { continue };
-        inputs.fill(micro_batch, portion.first + i * micro_batch_size, weight);
-        log::trace!("micro batch {i}: {} windows, {} tokens", micro_batch.len(), inputs.targets.len());
-        let Inputs { batch, targets, weights } = inputs;
-        forward(model, batch, Some(dropout), &mut workspace);
-        loss += lm_loss(model, targets, weights, &mut workspace, Some(sum));
-        let is_last = i + 1 == portion.n_micro_batches;
-        backward_while(model, batch, Some(dropout), &mut workspace, sum, |sum, from| {
-            if is_last {
-                exchange.is_final(sum, from);
+    in_pool(|| {
+        let mut micro_batches = portion.windows.chunks(micro_batch_size);
+        for i in 0..portion.n_micro_batches {
+            // Of the first micro-batch the loop over updates has asked.
+            if i > 0 && exchange.signal().is_some() {
+                return None;
             }
-        });
-    }
-    Some(loss)
+            let Some(micro_batch) = micro_batches.next() else { continue };
+            inputs.fill(micro_batch, portion.first + i * micro_batch_size, weight);
+            log::trace!("micro batch {i}: {} windows, {} tokens", micro_batch.len(), inputs.targets.len());
+            let Inputs { batch, targets, weights } = inputs;
+            forward(model, batch, Some(dropout), &mut workspace);
+            loss += lm_loss(model, targets, weights, &mut workspace, Some(sum));
+            let is_last = i + 1 == portion.n_micro_batches;
+            backward_while(model, batch, Some(dropout), &mut workspace, sum, |sum, from| {
+                if is_last {
+                    exchange.is_final(sum, from);
+                }
+            });
+        }
+        Some(loss)
+    })
 }
 
 /// The mean loss over all targets of `windows` in nats a token, without dropout. The ranks divide them; all get the result, which

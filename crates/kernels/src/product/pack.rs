@@ -1,8 +1,8 @@
 //! Packing an operand into panels.
 //!
-//! Words come out of the operand eight at a time: eight steps of one row where rows are contiguous, eight rows of one step
-//! where columns are. A panel wants one or the other side by side; where it wants the other, eight such vectors are
-//! transposed in registers.
+//! Words come out of the operand a vector at a time, of eight or (AVX-512) sixteen: steps of one row where rows are contiguous,
+//! rows of one step where columns are. A panel wants one or the other side by side; where it wants the other, as many such
+//! vectors as they have words are transposed in registers.
 
 use super::Precision;
 use crate::element::Element;
@@ -76,7 +76,7 @@ fn part<E: Element>(
 ) {
     /// Where columns are contiguous, so many steps of all panels before the next: a line of memory is read once.
     const STEPS: usize = 32;
-    let path = Path::new(precision, x);
+    let path = Path::new(layout, precision, x);
     let steps = panels.first().map_or(0, |words| words.len() / layout.width);
     let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
     let at_once = if along_k { steps } else { STEPS };
@@ -118,7 +118,7 @@ enum Path {
 }
 
 impl Path {
-    fn new<E: Element>(precision: Precision, x: ArrayView2<E>) -> Path {
+    fn new<E: Element>(layout: Layout, precision: Precision, x: ArrayView2<E>) -> Path {
         #[cfg(target_arch = "x86_64")]
         {
             let along_k = x.ncols() <= 1 || x.strides()[1] == 1;
@@ -129,12 +129,14 @@ impl Path {
                 if crate::element::converts() && (may_be_f32 || precision == Precision::Bf16) {
                     return Path::Avx512;
                 }
-                if may_be_f32 && precision == Precision::F32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
+                // Tile registers, which have groups, take no f32.
+                let is_f32 = may_be_f32 && precision == Precision::F32 && layout.group == 1;
+                if is_f32 && crate::cpu::level() >= crate::cpu::Level::Avx2 {
                     return Path::Avx2;
                 }
             }
         }
-        _ = (precision, x);
+        _ = (layout, precision, x);
         Path::Plain
     }
 }
@@ -171,7 +173,7 @@ fn panel<E: Element>(
             match (path, precision) {
                 (Path::Avx512, Precision::Bf16) => avx512::panel::<E, true>(layout, &source, steps, words),
                 (Path::Avx512, Precision::F32) => avx512::panel::<f32, false>(layout, &source.cast(), steps, words),
-                _ => avx2::panel(layout, &source.cast(), steps, words),
+                _ => avx2::panel(layout.width, &source.cast(), steps, words),
             }
         }
         return;
@@ -431,7 +433,7 @@ mod avx512 {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Layout, Source};
+    use super::Source;
     use std::arch::x86_64::{
         __m256, __m256i, _mm_storel_epi64, _mm_storeu_si128, _mm256_castps_si256, _mm256_castsi256_si128,
         _mm256_cmpgt_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_permute2x128_si256,
@@ -442,18 +444,18 @@ mod avx2 {
     /// Words of a vector.
     const LANES: usize = 8;
 
-    /// Packs one panel in f32.
+    /// Packs one panel in f32, without groups.
     ///
     /// # Safety
-    /// The CPU has AVX2; the source describes memory that can be read; `words` holds `steps` steps of the layout.
+    /// The CPU has AVX2; the source describes memory that can be read; `words` holds `steps` steps of so many words.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn panel(layout: Layout, source: &Source<f32>, steps: usize, words: &mut [u32]) {
+    pub(super) unsafe fn panel(width: usize, source: &Source<f32>, steps: usize, words: &mut [u32]) {
         // SAFETY: the caller's promise.
         unsafe {
             if source.along_k {
-                panel_of::<true>(layout, source, steps, words);
+                panel_of::<true>(width, source, steps, words);
             } else {
-                panel_of::<false>(layout, source, steps, words);
+                panel_of::<false>(width, source, steps, words);
             }
         }
     }
@@ -463,10 +465,8 @@ mod avx2 {
     /// # Safety
     /// As [`panel`].
     #[target_feature(enable = "avx2")]
-    unsafe fn panel_of<const ALONG_K: bool>(layout: Layout, source: &Source<f32>, steps: usize, words: &mut [u32]) {
-        let Layout { width, group } = layout;
-        assert!(words.len() == steps * width && (group == 1 || steps.is_multiple_of(LANES)));
-        let by_row = group > 1;
+    unsafe fn panel_of<const ALONG_K: bool>(width: usize, source: &Source<f32>, steps: usize, words: &mut [u32]) {
+        assert!(words.len() == steps * width);
         let words = words.as_mut_ptr();
         for first_row in (0..width).step_by(LANES) {
             let n_rows = LANES.min(width - first_row);
@@ -482,22 +482,12 @@ mod avx2 {
                         _ => block::<ALONG_K, 0>(source, first_row, first_step),
                     }
                 };
-                if ALONG_K != by_row {
+                if ALONG_K {
                     v = transpose(v);
                 }
-                // SAFETY: `at` is inside the panel for every row below the width and step below `steps`; by rows the steps
-                // are whole groups, so that 8 words can be written; by steps, as many words as there are rows.
-                unsafe {
-                    if by_row {
-                        for (i, v) in v.iter().take(n_rows).enumerate() {
-                            _mm256_storeu_si256(words.add(layout.at(first_row + i, first_step)).cast(), *v);
-                        }
-                    } else {
-                        let to = words.add(first_step * width + first_row);
-                        for (i, v) in v.iter().take(n_steps).enumerate() {
-                            store(to.add(i * width), *v, n_rows);
-                        }
-                    }
+                for (i, v) in v.iter().take(n_steps).enumerate() {
+                    // SAFETY: the step is below `steps`, and has as many words from the first row on as there are rows.
+                    unsafe { store(words.add((first_step + i) * width + first_row), *v, n_rows) };
                 }
             }
         }
