@@ -122,8 +122,12 @@ fn may_use_tiles() -> bool {
 pub(crate) fn is_intel() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let id = std::arch::x86_64::__cpuid(0);
-        [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+        // A virtual machine takes long to answer.
+        static IS_INTEL: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+            let id = std::arch::x86_64::__cpuid(0);
+            [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+        });
+        *IS_INTEL
     }
     #[cfg(not(target_arch = "x86_64"))]
     {

@@ -134,7 +134,7 @@ pub fn has_bf16() -> bool {
 /// Rows of a block of the result, at most, which one thread computes.
 const BLOCK_ROWS: usize = 224;
 /// Words of a block's rows of A that are packed at once, about: they stay in the second cache while B's panels go by.
-const BLOCK_WORDS: usize = 1 << 17;
+const BLOCK_WORDS: usize = 224 * 768;
 /// Words of B that a block reads at once, at most: they stay in the cache that all threads share.
 const SHARED_WORDS: usize = 1 << 21;
 /// Time to pack a value of A, over that to read one of B.
@@ -165,9 +165,11 @@ struct Kernel {
 
 type Around = (fn(), fn());
 
+/// `ahead` is what is asked for meanwhile, a line for every [`AHEAD_STEPS`] steps, where the micro-kernel does so; any address will do.
+///
 /// Safety: the CPU has the kernel's instructions, and `around` has been called; of `a`, the tile's rows can be read for as many
 /// steps as `b` has.
-type Run = unsafe fn(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool);
+type Run = unsafe fn(a: Rows, b: &[u32], ahead: *const u32, c: &mut [f32], accumulate: bool);
 
 /// The rows of A in a tile: the words of row i in step s (in group of steps s, where the kernel has groups) are at
 /// `at + i * row + s * step`.
@@ -177,6 +179,11 @@ struct Rows {
     row: usize,
     step: usize,
 }
+
+/// Words of a line of the caches.
+const LINE: usize = 16;
+/// A micro-kernel asks for one line of `ahead` in so many steps.
+const AHEAD_STEPS: usize = 4;
 
 /// Columns of the widest tile.
 const MAX_COLS: usize = 32;
@@ -487,7 +494,11 @@ fn block<C: Element>(
             for j in 0..cols.div_ceil(nr) {
                 for start in (0..steps).step_by(pass) {
                     let n = pass.min(steps - start);
-                    let b = b.part(nr, first_panel + j, first_step + start, n);
+                    let here = b.part(nr, first_panel + j, first_step + start, n);
+                    // What comes next: this panel's next pass, the next panel's first one.
+                    let skipped = if start + n < steps { 0 } else { b.steps - steps };
+                    let (next, n_lines, per_tile) =
+                        (here.as_ptr().wrapping_add((n + skipped) * nr), n * nr / LINE, n / AHEAD_STEPS);
                     for (i, tile) in strip.chunks_exact_mut(mr * nr).take(n_panels).enumerate() {
                         if write == Write::Add && start == 0 {
                             // The old values come meanwhile.
@@ -495,7 +506,8 @@ fn block<C: Element>(
                             rows.for_each(|row| prefetch(to.wrapping_add(row * ld + j * nr), nr));
                         }
                         // SAFETY: `kernel()` chose what this CPU has, and `around` has been called; `n` steps of A are left.
-                        unsafe { run(a.rows(&kernel, first + i, start, n), b, tile, start > 0) };
+                        let ahead = next.wrapping_add(i * per_tile % n_lines * LINE);
+                        unsafe { run(a.rows(&kernel, first + i, start, n), here, ahead, tile, start > 0) };
                     }
                 }
                 let (row, col) = (first * mr, j * nr);
@@ -622,7 +634,7 @@ impl Buffer {
 
     fn take(length: usize) -> Buffer {
         const LINE: usize = 16;
-        let size = length + LINE;
+        let size = if length > 1 << 15 { (length + LINE).max(1 << 19) } else { length + LINE };
         // The smallest that is large enough, else the largest, to grow.
         let choose = |kept: &mut Vec<Vec<u32>>| {
             let at = kept.partition_point(|memory| memory.len() < size).min(kept.len().checked_sub(1)?);

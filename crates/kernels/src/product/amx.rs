@@ -13,6 +13,8 @@ const MR: usize = 32;
 const NR: usize = 32;
 /// Words of a row of a tile register.
 const GROUP: usize = 16;
+// The lines of `ahead` that a turn of the loop asks for.
+const _: () = assert!(GROUP == 4 * super::AHEAD_STEPS && super::LINE * 4 == 64);
 
 /// For pairs of bf16, where [`crate::cpu::level`] is AMX. A pass of B's panel is 24 KiB.
 pub(super) const BF16: Kernel =
@@ -61,7 +63,7 @@ fn release() {
 }
 
 /// Pairs of bf16. Safety: see [`super::Run`].
-unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+unsafe fn bf16(a: Rows, b: &[u32], ahead: *const u32, c: &mut [f32], accumulate: bool) {
     let groups = b.len() / (NR * GROUP);
     assert!(groups > 0 && b.len() == groups * NR * GROUP && c.len() == MR * NR);
     // The lower half of the rows of c.
@@ -93,16 +95,21 @@ unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
         asm!(
             "2:",
             "tileloadd tmm4, [{a} + {a_row}]",
+            "prefetcht1 [{ahead}]",
             "tileloadd tmm6, [{b} + {b_row}]",
             "tdpbf16ps tmm0, tmm4, tmm6",
+            "prefetcht1 [{ahead} + 64]",
             "tileloadd tmm7, [{b} + {b_row} + 64]",
             "tdpbf16ps tmm1, tmm4, tmm7",
+            "prefetcht1 [{ahead} + 128]",
             "tileloadd tmm5, [{a_lower} + {a_row}]",
             "tdpbf16ps tmm2, tmm5, tmm6",
+            "prefetcht1 [{ahead} + 192]",
             "tdpbf16ps tmm3, tmm5, tmm7",
             "add {a}, {a_step}",
             "add {a_lower}, {a_step}",
             "add {b}, 2048",
+            "add {ahead}, 256",
             "dec {groups}",
             "jnz 2b",
             "tilestored [{c} + {ld}], tmm0",
@@ -113,6 +120,7 @@ unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
             a = inout(reg) a.at => _, a_lower = inout(reg) a.at.wrapping_add(16 * a.row) => _,
             a_row = in(reg) a.row * 4, a_step = in(reg) a.step * 4,
             b = inout(reg) b.as_ptr() => _, b_row = in(reg) 128_usize,
+            ahead = inout(reg) ahead => _,
             c = in(reg) c, lower = in(reg) lower, ld = in(reg) ld * 4, options(nostack),
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,

@@ -12,7 +12,7 @@ const NR: usize = 16;
 pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run: f32, around: None };
 
 /// f32 words. Safety: see [`super::Run`].
-unsafe fn f32(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+unsafe fn f32(a: Rows, b: &[u32], _ahead: *const u32, c: &mut [f32], accumulate: bool) {
     let steps = b.len() / NR;
     assert!(b.len() == steps * NR && c.len() == MR * NR);
     // SAFETY: the caller has seen that the CPU has AVX2 and FMA, and promises the rows of A; the slices hold what is read and written.

@@ -1,9 +1,9 @@
 //! The micro-kernels for AVX-512: 14 rows of two vectors are 28 of the 32 registers; a word of A is broadcast, two vectors of
 //! B are read.
 
-use super::{Kernel, Rows, Write};
+use super::{AHEAD_STEPS, Kernel, LINE, Rows, Write};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
+    __m512, __m512bh, __m512i, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
     _mm512_stream_ps, _mm512_stream_si512,
@@ -16,33 +16,55 @@ pub(super) const NR: usize = 32;
 type Tile = [[__m512; 2]; MR];
 
 /// For f32 words, where [`crate::cpu::level`] is AVX-512.
-pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run: f32, around: None };
+pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 384, run: f32, around: None };
 
 /// For pairs of bf16, where [`super::has_bf16`].
 pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
-/// f32 words, where [`crate::cpu::level`] is AVX-512. Safety: see [`super::Run`].
-unsafe fn f32(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
-    let steps = check(b, c);
-    // SAFETY: the caller has seen that the CPU has AVX-512F, and promises the rows of A; `check` has seen that the slices hold what is read.
-    unsafe {
-        if a.row == 1 {
-            run_f32::<true>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
-        } else {
-            run_f32::<false>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
-        }
+/// f32 words. Safety: see [`super::Run`].
+#[target_feature(enable = "avx512f")]
+unsafe fn f32(a: Rows, b: &[u32], ahead: *const u32, c: &mut [f32], accumulate: bool) {
+    // SAFETY: the caller's promise.
+    unsafe { tile::<Words>(a, b, ahead, c, accumulate) }
+}
+
+/// Pairs of bf16. Safety: see [`super::Run`].
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn bf16(a: Rows, b: &[u32], ahead: *const u32, c: &mut [f32], accumulate: bool) {
+    // SAFETY: the caller's promise.
+    unsafe { tile::<Pairs>(a, b, ahead, c, accumulate) }
+}
+
+/// What a word holds.
+trait Multiply {
+    /// `sum + a b`, lane by lane.
+    ///
+    /// # Safety
+    /// The CPU has the instructions.
+    unsafe fn multiply(a: __m512i, b: __m512i, sum: __m512) -> __m512;
+}
+
+/// f32.
+struct Words;
+
+impl Multiply for Words {
+    #[inline(always)]
+    unsafe fn multiply(a: __m512i, b: __m512i, sum: __m512) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum) }
     }
 }
 
-/// Pairs of bf16, where [`super::has_bf16`]. Safety: see [`super::Run`].
-unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
-    let steps = check(b, c);
-    // SAFETY: the caller has seen that the CPU has AVX-512F and BF16, and promises the rows of A; `check` has seen that the slices hold what is read.
-    unsafe {
-        if a.row == 1 {
-            run_bf16::<true>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
-        } else {
-            run_bf16::<false>(steps, a, b.as_ptr(), c.as_mut_ptr(), accumulate);
+/// Two bf16.
+struct Pairs;
+
+impl Multiply for Pairs {
+    #[inline(always)]
+    unsafe fn multiply(a: __m512i, b: __m512i, sum: __m512) -> __m512 {
+        // SAFETY: the caller's promise; other views of the same 512 bits.
+        unsafe {
+            let (a, b) = (std::mem::transmute::<__m512i, __m512bh>(a), std::mem::transmute::<__m512i, __m512bh>(b));
+            _mm512_dpbf16_ps(sum, a, b)
         }
     }
 }
@@ -73,74 +95,68 @@ impl Thirds {
     }
 }
 
-/// The number of steps, if the slices are large enough.
-fn check(b: &[u32], c: &[f32]) -> usize {
+/// Safety: see [`super::Run`]; the CPU has AVX-512F too.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+unsafe fn tile<M: Multiply>(a: Rows, b: &[u32], ahead: *const u32, c: &mut [f32], accumulate: bool) {
     let steps = b.len() / NR;
     assert!(b.len() == steps * NR && c.len() == MR * NR);
-    steps
-}
-
-/// # Safety
-/// The CPU has AVX-512F; a: (steps, MR), packed or not, b: (steps, NR), c: (MR, NR).
-#[target_feature(enable = "avx512f")]
-unsafe fn run_f32<const PACKED: bool>(steps: usize, a: Rows, b: *const u32, c: *mut f32, accumulate: bool) {
-    let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
-    let mut thirds = Thirds::of(a);
-    for step in 0..steps {
-        // SAFETY: `step` is below `steps`, so that NR words of b can be read.
-        let (b0, b1) = unsafe { words(b, step) };
-        let rows = thirds.next::<PACKED>();
-        let (b0, b1) = (_mm512_castsi512_ps(b0), _mm512_castsi512_ps(b1));
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            // SAFETY: the caller's promise.
-            let x = _mm512_castsi512_ps(_mm512_set1_epi32(unsafe { row.cast::<i32>().read_unaligned() }));
-            sum[0] = _mm512_fmadd_ps(x, b0, sum[0]);
-            sum[1] = _mm512_fmadd_ps(x, b1, sum[1]);
+    let (b, c) = (b.as_ptr(), c.as_mut_ptr());
+    // SAFETY: the caller's promise; the slices hold `steps` and MR rows of NR values, as was just seen.
+    unsafe {
+        if a.row == 1 {
+            run::<M, true>(steps, a, b, ahead, c, accumulate);
+        } else {
+            run::<M, false>(steps, a, b, ahead, c, accumulate);
         }
     }
-    // SAFETY: the caller's promise about c.
-    // A copy: sums whose address is known are written to memory in every step.
-    unsafe { store(&{ sums }, c, accumulate) }
 }
 
 /// # Safety
-/// As [`run_f32`], and the CPU has AVX-512-BF16.
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn run_bf16<const PACKED: bool>(steps: usize, a: Rows, b: *const u32, c: *mut f32, accumulate: bool) {
-    let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
-    let mut thirds = Thirds::of(a);
-    for step in 0..steps {
-        // SAFETY: `step` is below `steps`, so that NR words of b can be read.
-        let (b0, b1) = unsafe { words(b, step) };
-        let rows = thirds.next::<PACKED>();
-        // SAFETY: two views of the same 512 bits.
-        let (b0, b1) =
-            unsafe { (std::mem::transmute::<__m512i, __m512bh>(b0), std::mem::transmute::<__m512i, __m512bh>(b1)) };
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            // SAFETY: the caller's promise; two views of the same 512 bits.
-            let x = unsafe {
-                std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(row.cast::<i32>().read_unaligned()))
-            };
-            sum[0] = _mm512_dpbf16_ps(sum[0], x, b0);
-            sum[1] = _mm512_dpbf16_ps(sum[1], x, b1);
+/// As [`tile`]; a: (steps, MR), packed or not, b: (steps, NR), c: (MR, NR).
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+unsafe fn run<M: Multiply, const PACKED: bool>(
+    steps: usize,
+    a: Rows,
+    b: *const u32,
+    ahead: *const u32,
+    c: *mut f32,
+    accumulate: bool,
+) {
+    // SAFETY: the caller's promise: there are so many steps of A and B, and all rows of c.
+    unsafe {
+        let mut sums: Tile = [[_mm512_setzero_ps(); 2]; MR];
+        let mut thirds = Thirds::of(a);
+        let mut step = 0;
+        while step + AHEAD_STEPS <= steps {
+            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(step / AHEAD_STEPS * LINE).cast());
+            for i in 0..AHEAD_STEPS {
+                add_step::<M>(&mut sums, thirds.next::<PACKED>(), b.add((step + i) * NR));
+            }
+            step += AHEAD_STEPS;
         }
+        while step < steps {
+            add_step::<M>(&mut sums, thirds.next::<PACKED>(), b.add(step * NR));
+            step += 1;
+        }
+        // A copy: sums whose address is known are written to memory in every step.
+        store(&{ sums }, c, accumulate);
     }
-    // SAFETY: the caller's promise about c.
-    // A copy: sums whose address is known are written to memory in every step.
-    unsafe { store(&{ sums }, c, accumulate) }
 }
 
-/// The words of one step of B: two vectors.
-///
 /// # Safety
-/// b: more than `step` times NR words.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn words(b: *const u32, step: usize) -> (__m512i, __m512i) {
+/// As [`tile`]; a word of each row and NR words of B can be read.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
+unsafe fn add_step<M: Multiply>(sums: &mut Tile, rows: [*const u32; MR], b: *const u32) {
     // SAFETY: the caller's promise.
     unsafe {
-        let b = b.add(step * NR);
-        (_mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast()))
+        let (b0, b1) = (_mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast()));
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            let a = _mm512_set1_epi32(row.cast::<i32>().read_unaligned());
+            *sum = [M::multiply(a, b0, sum[0]), M::multiply(a, b1, sum[1])];
+        }
     }
 }
 

@@ -12,13 +12,13 @@ pub(super) const F32: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 256, run
 pub(super) const BF16: Kernel = Kernel { mr: MR, nr: NR, group: 1, pass: 768, run: bf16, around: None };
 
 /// f32 words. Safety: see [`super::Run`].
-unsafe fn f32(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+unsafe fn f32(a: Rows, b: &[u32], _ahead: *const u32, c: &mut [f32], accumulate: bool) {
     // SAFETY: the caller's promise.
     unsafe { run(a, b, c, accumulate, |a, b, sum| sum + f32::from_bits(a) * f32::from_bits(b)) }
 }
 
 /// Pairs of bf16. Safety: see [`super::Run`].
-unsafe fn bf16(a: Rows, b: &[u32], c: &mut [f32], accumulate: bool) {
+unsafe fn bf16(a: Rows, b: &[u32], _ahead: *const u32, c: &mut [f32], accumulate: bool) {
     let low = |word: u32| f32::from_bits(word << 16);
     let high = |word: u32| f32::from_bits(word & 0xFFFF_0000);
     // SAFETY: the caller's promise.
