@@ -523,7 +523,7 @@ fn block<C: Element>(
 /// Asks for `n` values that will be read.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "one instruction a line, in loops")]
-fn prefetch<T>(at: *const T, n: usize) {
+pub(crate) fn prefetch<T>(at: *const T, n: usize) {
     for at in (0..n).step_by(64 / size_of::<T>()).map(|i| at.wrapping_add(i)) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads nothing that a program could see, wherever it points.

@@ -2,7 +2,7 @@
 
 use crate::blas::single_thread;
 use crate::cpu::{fma, for_each_cpu};
-use crate::product::{Precision, bf16};
+use crate::product::{Precision, bf16, prefetch};
 use ndarray::linalg::general_mat_vec_mul;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
@@ -20,6 +20,9 @@ pub enum Matrix<'w> {
         panels: Vec<[u16; PANEL]>,
     },
 }
+
+/// Rows of a panel that are asked for ahead: a core of Intel's reads 13 GB/s so, 9.5 without (LOG.md).
+const AHEAD: usize = 32;
 
 /// Columns of a panel: as many sums as registers hold.
 const PANEL: usize = 64;
@@ -65,11 +68,27 @@ for_each_cpu! {
     fn panel_product(x: &[f32], panel: &[[u16; PANEL]], sums: &mut [f32; PANEL]) {
         let mut held = [0.0_f32; PANEL];
         for (x, row) in x.iter().zip(panel) {
+            prefetch(row.as_ptr().wrapping_add(AHEAD * PANEL), PANEL);
             for (sum, w) in held.iter_mut().zip(row) {
                 *sum = fma::<FMA>(*x, f32::from_bits(u32::from(*w) << 16), *sum);
             }
         }
         *sums = held;
+    }
+}
+
+for_each_cpu! {
+    /// The sum of all values, as fast as they come out of memory: what memory can do at most.
+    pub fn sum(values: &[f32]) -> f32 {
+        let _ = FMA;
+        let mut sums = [0.0_f32; PANEL];
+        let rows = values.chunks_exact(PANEL);
+        let rest: f32 = rows.remainder().iter().sum();
+        for row in rows {
+            prefetch(row.as_ptr().wrapping_add(AHEAD / 2 * PANEL), PANEL);
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+        rest + sums.iter().sum::<f32>()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use gpt1_artifacts::manifest::cpu_seconds;
 use gpt1_kernels::profile::{self, Part};
-use gpt1_kernels::{Precision, gemm};
+use gpt1_kernels::{Precision, gemm, vector};
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -130,15 +130,8 @@ pub fn matrix_ceiling(precision: Precision) -> f64 {
 /// Bytes a second that all threads together read from memory, in GB/s (10^9): the best of some passes over 256 MiB.
 pub fn read_bandwidth() -> f64 {
     let data = vec![1.0_f32; 1 << 26];
-    let sum = |piece: &[f32]| {
-        let mut sums = [0.0_f32; 64];
-        for values in piece.chunks_exact(64) {
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
-        sums.iter().sum::<f32>()
-    };
     let seconds = best_of(12, || {
-        black_box(data.par_chunks(1 << 16).map(sum).sum::<f32>());
+        black_box(data.par_chunks(1 << 20).map(vector::sum).sum::<f32>());
     });
     4.0 * data.len() as f64 / seconds / 1e9
 }
