@@ -22,10 +22,10 @@ pub enum Matrix<'w> {
 }
 
 /// Rows of a panel that are asked for ahead: a core of Intel's reads 13 GB/s so, 9.5 without (LOG.md).
-const AHEAD: usize = 32;
+const AHEAD: usize = 64;
 
 /// Columns of a panel: as many sums as registers hold.
-const PANEL: usize = 64;
+const PANEL: usize = 32;
 
 impl<'w> Matrix<'w> {
     /// w: (K, N), any strides.

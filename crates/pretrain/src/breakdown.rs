@@ -127,10 +127,11 @@ pub fn matrix_ceiling(precision: Precision) -> f64 {
     2.0 * (m * k * n) as f64 / seconds / 1e9
 }
 
-/// Bytes a second that all threads together read from memory, in GB/s (10^9): the best of some passes over 256 MiB.
+/// Bytes a second that all threads together read from memory, in GB/s (10^9): the best of some passes over 1 GiB, more than a
+/// shared cache holds.
 pub fn read_bandwidth() -> f64 {
-    let data = vec![1.0_f32; 1 << 26];
-    let seconds = best_of(12, || {
+    let data = vec![1.0_f32; 1 << 28];
+    let seconds = best_of(4, || {
         black_box(data.par_chunks(1 << 20).map(vector::sum).sum::<f32>());
     });
     4.0 * data.len() as f64 / seconds / 1e9
