@@ -484,7 +484,7 @@ fn block<C: Element>(
     assert!(rows <= 1 || c.strides()[0] >= 0, "product: the rows of the result go forward");
     let (to, ld) = (c.as_mut_ptr(), c.strides()[0].unsigned_abs());
     STRIP.with_borrow_mut(|Strip(strip)| {
-        let high = BLOCK_ROWS / mr;
+        let (high, asks_ahead) = (BLOCK_ROWS / mr, cpu::is_intel());
         let steps = a.packed.steps;
         if steps == 0 {
             strip.fill(0.0);
@@ -495,10 +495,11 @@ fn block<C: Element>(
                 for start in (0..steps).step_by(pass) {
                     let n = pass.min(steps - start);
                     let here = b.part(nr, first_panel + j, first_step + start, n);
-                    // What comes next: this panel's next pass, the next panel's first one.
+                    // What comes next is this panel's next pass or the next panel's first one. CPUs that were not seen to wait for it
+                    // ask for what they have.
                     let skipped = if start + n < steps { 0 } else { b.steps - steps };
-                    let (next, n_lines, per_tile) =
-                        (here.as_ptr().wrapping_add((n + skipped) * nr), n * nr / LINE, n / AHEAD_STEPS);
+                    let next = here.as_ptr().wrapping_add(if asks_ahead { (n + skipped) * nr } else { 0 });
+                    let (n_lines, per_tile) = (n * nr / LINE, n / AHEAD_STEPS);
                     for (i, tile) in strip.chunks_exact_mut(mr * nr).take(n_panels).enumerate() {
                         if write == Write::Add && start == 0 {
                             // The old values come meanwhile.

@@ -49,6 +49,7 @@ struct Words;
 
 impl Multiply for Words {
     #[inline(always)]
+    #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
     unsafe fn multiply(a: __m512i, b: __m512i, sum: __m512) -> __m512 {
         // SAFETY: the caller's promise.
         unsafe { _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum) }
@@ -60,6 +61,7 @@ struct Pairs;
 
 impl Multiply for Pairs {
     #[inline(always)]
+    #[allow(clippy::inline_always, reason = "must be compiled inside the function that has the instructions")]
     unsafe fn multiply(a: __m512i, b: __m512i, sum: __m512) -> __m512 {
         // SAFETY: the caller's promise; other views of the same 512 bits.
         unsafe {
