@@ -506,8 +506,8 @@ fn block<C: Element>(
                             let rows = (first + i) * mr..((first + i + 1) * mr).min(rows);
                             rows.for_each(|row| prefetch(to.wrapping_add(row * ld + j * nr), nr));
                         }
-                        // SAFETY: `kernel()` chose what this CPU has, and `around` has been called; `n` steps of A are left.
                         let ahead = next.wrapping_add(i * per_tile % n_lines * LINE);
+                        // SAFETY: `kernel()` chose what this CPU has, and `around` has been called; `n` steps of A are left.
                         unsafe { run(a.rows(&kernel, first + i, start, n), here, ahead, tile, start > 0) };
                     }
                 }
@@ -634,8 +634,7 @@ impl Buffer {
     const OWN_WORDS: usize = 1 << 18;
 
     fn take(length: usize) -> Buffer {
-        const LINE: usize = 16;
-        let size = if length > 1 << 15 { (length + LINE).max(1 << 19) } else { length + LINE };
+        let size = length + LINE;
         // The smallest that is large enough, else the largest, to grow.
         let choose = |kept: &mut Vec<Vec<u32>>| {
             let at = kept.partition_point(|memory| memory.len() < size).min(kept.len().checked_sub(1)?);
